@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opens the connection of apikeyctl. A password comes from an option file or the terminal,
+ * never from the command line. */
+#include "cli.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <mysqld_error.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct {
+    const char *host, *user, *dbname, *sock, *group;
+    unsigned int port;
+} dsn_t;
+
+static cli_exit_t read_dsn(dsn_t *dsn, const char *text, apr_pool_t *pool)
+{
+    static const char separators[] = " \r\n\t;|,"; /* those of DBDParams */
+    char *state;
+    char *item = apr_strtok(apr_pstrdup(pool, text), separators, &state);
+
+    for (; item; item = apr_strtok(NULL, separators, &state)) {
+        char *value = strchr(item, '=');
+        uint64_t port;
+
+        if (!value) {
+            return cli_fail(CLI_USAGE, "--dsn: '%s' is not of the form name=value", item);
+        }
+        *value++ = '\0';
+        if (strcmp(item, "host") == 0) {
+            dsn->host = value;
+        }
+        else if (strcmp(item, "user") == 0) {
+            dsn->user = value;
+        }
+        else if (strcmp(item, "dbname") == 0) {
+            dsn->dbname = value;
+        }
+        else if (strcmp(item, "sock") == 0) {
+            dsn->sock = value;
+        }
+        else if (strcmp(item, "group") == 0) {
+            dsn->group = value;
+        }
+        else if (strcmp(item, "port") == 0 && cli_number(value, &port) && port < 65536) {
+            dsn->port = (unsigned int)port;
+        }
+        else if (strncmp(item, "pass", 4) == 0) {
+            return cli_fail(CLI_USAGE, "--dsn takes no password, which every user of this "
+                                       "machine could read: it is asked for, or put it into "
+                                       "an option file (--defaults-file)");
+        }
+        else {
+            return cli_fail(CLI_USAGE, "--dsn: '%s' is not one of host, port, sock, user, "
+                                       "dbname, group, or its value is not legal", item);
+        }
+    }
+    return CLI_DONE;
+}
+
+static MYSQL *try_connect(MYSQL *conn, const cli_options_t *opt, const dsn_t *dsn,
+                          const char *password)
+{
+    const unsigned int timeout = 10;
+
+    mysql_options(conn, MYSQL_OPT_CONNECT_TIMEOUT, &timeout);
+    mysql_options(conn, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    if (opt->defaults_file) {
+        mysql_options(conn, MYSQL_READ_DEFAULT_FILE, opt->defaults_file);
+    }
+    mysql_options(conn, MYSQL_READ_DEFAULT_GROUP, dsn->group ? dsn->group : "apikeyctl");
+    return mysql_real_connect(conn, dsn->host, dsn->user, password, dsn->dbname, dsn->port,
+                              dsn->sock, 0);
+}
+
+/* Asks on the terminal, not on standard input: `check` reads a key from there. */
+static MYSQL *connect_asking(MYSQL *conn, const cli_options_t *opt, const dsn_t *dsn)
+{
+    char password[128];
+    apr_size_t size = sizeof(password);
+    MYSQL *connected = NULL;
+
+    if (access("/dev/tty", R_OK | W_OK) == 0 &&
+        apr_password_get("Password: ", password, &size) == APR_SUCCESS) {
+        connected = try_connect(conn, opt, dsn, password);
+    }
+    OPENSSL_cleanse(password, sizeof(password));
+    return connected;
+}
+
+static apr_status_t close_connection(void *data)
+{
+    mysql_close(data);
+    return APR_SUCCESS;
+}
+
+cli_exit_t cli_connect(cli_t *cli)
+{
+    dsn_t dsn = {0};
+    MYSQL *conn;
+    cli_exit_t rc = cli->opt.dsn ? read_dsn(&dsn, cli->opt.dsn, cli->pool) : CLI_DONE;
+
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+    if (cli->opt.defaults_file && access(cli->opt.defaults_file, R_OK) != 0) {
+        return cli_fail(CLI_USAGE, "cannot read --defaults-file %s", cli->opt.defaults_file);
+    }
+    conn = mysql_init(NULL);
+    if (!conn) {
+        return cli_fail(CLI_NOT_DONE, "out of memory");
+    }
+    apr_pool_cleanup_register(cli->pool, conn, close_connection, apr_pool_cleanup_null);
+    if (!try_connect(conn, &cli->opt, &dsn, NULL) &&
+        !(mysql_errno(conn) == ER_ACCESS_DENIED_ERROR &&
+          connect_asking(conn, &cli->opt, &dsn))) {
+        const char *remedy = apikey_db_remedy(mysql_errno(conn));
+        return cli_fail(CLI_NO_DATABASE, "cannot connect to the database: %s (error %u)%s%s",
+                        mysql_error(conn), mysql_errno(conn), *remedy ? "; " : "", remedy);
+    }
+    cli->conn = conn;
+    cli->db = apikey_db_make(conn, cli->pool);
+    return CLI_DONE;
+}
+
+cli_exit_t cli_fail_db(const cli_t *cli, const char *doing)
+{
+    const unsigned int code = apikey_db_errno(cli->db);
+    const char *remedy = apikey_db_remedy(code);
+    const bool no_database = code == ER_NO_SUCH_TABLE || code == ER_BAD_FIELD_ERROR ||
+                             code == ER_NO_DB_ERROR || (code >= 2000 && code < 3000);
+
+    return cli_fail(no_database ? CLI_NO_DATABASE : CLI_NOT_DONE, "%s: %s (error %u)%s%s",
+                    doing, apikey_db_error(cli->db), code, *remedy ? "; " : "", remedy);
+}

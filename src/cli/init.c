@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `apikeyctl init`: the tables, and what new keys are minted by. */
+#include "cli.h"
+#include "mint.h"
+
+#include "schema_sql.h" /* conf/schema.sql as one string, made by the build */
+
+#include <stdio.h>
+#include <string.h>
+
+/* What is there already is kept; a newer schema than ours is left alone. */
+static cli_exit_t check_version(cli_t *cli)
+{
+    const char *version;
+
+    if (apikey_store_get_setting(cli->db, "schema_version", cli->pool, &version) !=
+        APIKEY_DB_OK) {
+        return CLI_DONE; /* no tables yet: what loading them says is what counts */
+    }
+    if (version && strcmp(version, APIKEY_SCHEMA_VERSION) != 0) {
+        return cli_fail(CLI_NO_DATABASE,
+                        "the tables are of schema version %s, this apikeyctl is for %s; "
+                        "use the apikeyctl that came with them",
+                        version, APIKEY_SCHEMA_VERSION);
+    }
+    return CLI_DONE;
+}
+
+cli_exit_t cli_init(cli_t *cli)
+{
+    apikey_peppers_t peppers;
+    cli_exit_t rc = cli_read_peppers(cli, &peppers);
+
+    if (rc == CLI_DONE && cli->opt.prefix && !apikey_keyfmt_prefix_ok(cli->opt.prefix)) {
+        rc = cli_fail(CLI_USAGE, "--prefix takes 2 to 20 of a-z and 0-9");
+    }
+    if (rc != CLI_DONE || (rc = check_version(cli)) != CLI_DONE) {
+        return rc;
+    }
+    if (apikey_db_run_script(cli->db, schema_sql) != APIKEY_DB_OK) {
+        return cli_fail_db(cli, "cannot create the tables");
+    }
+    if (cli->opt.prefix &&
+        apikey_store_set_setting(cli->db, "prefix", cli->opt.prefix) != APIKEY_DB_OK) {
+        return cli_fail_db(cli, "cannot record the prefix");
+    }
+    if (cli->opt.pepper_files && apikey_store_set_setting(cli->db, "pepper",
+                                                          peppers.pepper[0].fingerprint) !=
+                                     APIKEY_DB_OK) {
+        return cli_fail_db(cli, "cannot record the pepper's fingerprint");
+    }
+    puts("The tables are ready.");
+    return CLI_DONE;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "digest.h"
+
+#include <apr_file_io.h>
+#include <apr_strings.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/sha.h>
+#include <string.h>
+
+const apikey_peppers_t apikey_no_pepper = {1, {{NULL, 0, ""}}};
+
+bool apikey_digest(unsigned char out[APIKEY_DIGEST_LEN], const apikey_pepper_t *pepper,
+                   const char *text, size_t len)
+{
+    unsigned int outlen = 0;
+
+    if (!pepper->bytes) {
+        return SHA256((const unsigned char *)text, len, out) != NULL;
+    }
+    return HMAC(EVP_sha256(), pepper->bytes, (int)pepper->len, (const unsigned char *)text, len,
+                out, &outlen) &&
+           outlen == APIKEY_DIGEST_LEN;
+}
+
+bool apikey_digest_all(apikey_digests_t *out, const apikey_peppers_t *peppers, const char *text,
+                       size_t len)
+{
+    for (out->count = 0; out->count < peppers->count; out->count++) {
+        if (!apikey_digest(out->digest[out->count], &peppers->pepper[out->count], text, len)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The first half of HMAC(pepper, a fixed text): equal for equal peppers, of no use to anyone
+ * who wants to compute digests. */
+static bool fingerprint(apikey_pepper_t *pepper)
+{
+    static const char what[] = "mod_authn_apikey pepper fingerprint";
+    static const char hex[] = "0123456789abcdef";
+    unsigned char mac[APIKEY_DIGEST_LEN];
+    int i;
+
+    if (!apikey_digest(mac, pepper, what, sizeof(what) - 1)) {
+        return false;
+    }
+    for (i = 0; i < APIKEY_FINGERPRINT_LEN / 2; i++) {
+        pepper->fingerprint[2 * i] = hex[mac[i] >> 4];
+        pepper->fingerprint[2 * i + 1] = hex[mac[i] & 15];
+    }
+    pepper->fingerprint[APIKEY_FINGERPRINT_LEN] = '\0';
+    return true;
+}
+
+static apr_status_t cleanse(void *data)
+{
+    const apikey_pepper_t *copy = data;
+    OPENSSL_cleanse((void *)copy->bytes, copy->len);
+    return APR_SUCCESS;
+}
+
+static const char *why_refused(const apr_finfo_t *info)
+{
+    if (info->filetype != APR_REG) {
+        return "it is not a plain file";
+    }
+    if (info->protection & 0x0077) {
+        return "group or others have access to it; chmod 600 it";
+    }
+    if (info->size < APIKEY_PEPPER_MIN) {
+        return "it is shorter than 32 bytes; make one of 32 random bytes";
+    }
+    return info->size > APIKEY_PEPPER_MAX ? "it is longer than 4096 bytes" : NULL;
+}
+
+const char *apikey_pepper_read(apikey_pepper_t *pepper, const char *path, apr_pool_t *pool)
+{
+    apr_file_t *file;
+    apr_finfo_t info;
+    apr_size_t len;
+    unsigned char *bytes;
+    apikey_pepper_t *copy;
+    const char *why;
+    char buf[120];
+    apr_status_t rv = apr_file_open(&file, path, APR_FOPEN_READ, APR_FPROT_OS_DEFAULT, pool);
+
+    if (rv != APR_SUCCESS) {
+        return apr_psprintf(pool, "cannot open pepper file %s: %s", path,
+                            apr_strerror(rv, buf, sizeof(buf)));
+    }
+    /* Of the open file, not of its name: nobody can change it in between. */
+    rv = apr_file_info_get(&info, APR_FINFO_TYPE | APR_FINFO_PROT | APR_FINFO_SIZE, file);
+    why = rv == APR_SUCCESS ? why_refused(&info) : apr_strerror(rv, buf, sizeof(buf));
+    if (why) {
+        apr_file_close(file);
+        return apr_psprintf(pool, "pepper file %s cannot be used: %s", path, why);
+    }
+    bytes = apr_palloc(pool, (apr_size_t)info.size);
+    rv = apr_file_read_full(file, bytes, (apr_size_t)info.size, &len);
+    apr_file_close(file);
+    if (rv != APR_SUCCESS) {
+        return apr_psprintf(pool, "cannot read pepper file %s: %s", path,
+                            apr_strerror(rv, buf, sizeof(buf)));
+    }
+    pepper->bytes = bytes;
+    pepper->len = len;
+    copy = apr_pmemdup(pool, pepper, sizeof(*pepper));
+    apr_pool_cleanup_register(pool, copy, cleanse, apr_pool_cleanup_null);
+    return fingerprint(pepper) ? NULL : "libcrypto cannot compute HMAC-SHA-256";
+}

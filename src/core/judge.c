@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "judge.h"
+
+#include <string.h>
+
+static const char team_mark[] = "team:";
+
+const char *apikey_judge_owner(apikey_owner_t type, const char *owner, size_t len)
+{
+    size_t i;
+
+    if (type != APIKEY_OWNER_USER && type != APIKEY_OWNER_TEAM) {
+        return "the owner type is neither user nor team";
+    }
+    if (len == 0) {
+        return "the owner id is empty";
+    }
+    if (len > APIKEY_OWNER_MAX) {
+        return "the owner id is longer than 255 characters";
+    }
+    for (i = 0; i < len; i++) {
+        if ((unsigned char)owner[i] < 0x20 || owner[i] == 0x7f) {
+            return "the owner id contains a control character";
+        }
+    }
+    if (owner[0] == ' ' || owner[len - 1] == ' ') {
+        return "the owner id begins or ends with a space";
+    }
+    if (type == APIKEY_OWNER_USER && strncmp(owner, team_mark, sizeof(team_mark) - 1) == 0) {
+        return "a user id must not begin with team:";
+    }
+    return NULL;
+}
+
+apikey_verdict_t apikey_judge(const apikey_record_t *record, const apikey_place_t *place,
+                              int64_t now_ms)
+{
+    if (!record) {
+        return APIKEY_NOT_FOUND;
+    }
+    if (record->unusable || record->owner_type == APIKEY_OWNER_NONE) {
+        return APIKEY_UNUSABLE;
+    }
+    if (record->owner_type == APIKEY_OWNER_USER ? !place->user_keys : !place->team_keys) {
+        return APIKEY_WRONG_TYPE;
+    }
+    if (record->revoked) {
+        return APIKEY_REVOKED;
+    }
+    return record->expires_ms < now_ms ? APIKEY_EXPIRED : APIKEY_VALID;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "keyfmt.h"
+
+#include <string.h>
+#include <zlib.h>
+
+const char apikey_base62[62 + 1] =
+    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/* Locale-independent on purpose: isalnum() is not. */
+static bool is_base62(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+static bool is_prefix_char(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z');
+}
+
+static size_t prefix_len(const char *text, size_t len)
+{
+    size_t n = 0;
+    while (n < len && n <= APIKEY_PREFIX_MAX && is_prefix_char(text[n])) {
+        n++;
+    }
+    return n;
+}
+
+bool apikey_keyfmt_prefix_ok(const char *prefix)
+{
+    const size_t len = strlen(prefix);
+    return len >= APIKEY_PREFIX_MIN && len <= APIKEY_PREFIX_MAX &&
+           prefix_len(prefix, len) == len;
+}
+
+static apikey_owner_t kind_of(const char *text)
+{
+    if (text[0] == '_' && text[2] == '_') {
+        if (text[1] == 'u') {
+            return APIKEY_OWNER_USER;
+        }
+        if (text[1] == 't') {
+            return APIKEY_OWNER_TEAM;
+        }
+    }
+    return APIKEY_OWNER_NONE;
+}
+
+static void write_check(char *out, const char *text, size_t len)
+{
+    unsigned long crc = crc32(0L, (const Bytef *)text, (uInt)len);
+    int i;
+
+    for (i = APIKEY_CHECK_LEN - 1; i >= 0; i--) {
+        out[i] = apikey_base62[crc % 62];
+        crc /= 62;
+    }
+}
+
+/* `body` follows the kind: the random characters and the check over all before it. */
+static bool body_ok(const char *text, size_t len, size_t body)
+{
+    char check[APIKEY_CHECK_LEN];
+    size_t i;
+
+    if (len - body != APIKEY_RANDOM_LEN + APIKEY_CHECK_LEN) {
+        return false;
+    }
+    for (i = body; i < len; i++) {
+        if (!is_base62(text[i])) {
+            return false;
+        }
+    }
+    write_check(check, text, len - APIKEY_CHECK_LEN);
+    return memcmp(check, text + len - APIKEY_CHECK_LEN, APIKEY_CHECK_LEN) == 0;
+}
+
+apikey_form_t apikey_keyfmt_parse(const char *text, size_t len, const char *const *prefixes,
+                                  int nprefixes, apikey_owner_t *kind)
+{
+    int i;
+
+    *kind = APIKEY_OWNER_NONE;
+    for (i = 0; i < nprefixes; i++) {
+        const size_t plen = strlen(prefixes[i]);
+
+        if (len >= plen + 3 && memcmp(text, prefixes[i], plen) == 0) {
+            *kind = kind_of(text + plen);
+            if (*kind != APIKEY_OWNER_NONE) {
+                return body_ok(text, len, plen + 3) ? APIKEY_FORM_OURS : APIKEY_FORM_DAMAGED;
+            }
+        }
+    }
+    return APIKEY_FORM_FOREIGN;
+}
+
+bool apikey_keyfmt_resembles(const char *text, size_t len)
+{
+    const size_t plen = prefix_len(text, len);
+
+    return plen >= APIKEY_PREFIX_MIN && plen <= APIKEY_PREFIX_MAX &&
+           len >= plen + 3 + APIKEY_RANDOM_LEN && kind_of(text + plen) != APIKEY_OWNER_NONE;
+}
+
+size_t apikey_keyfmt_write(char *out, const char *prefix, apikey_owner_t kind,
+                           const char *random)
+{
+    size_t len = strlen(prefix);
+
+    if (!apikey_keyfmt_prefix_ok(prefix) || kind == APIKEY_OWNER_NONE) {
+        return 0;
+    }
+    memcpy(out, prefix, len);
+    memcpy(out + len, kind == APIKEY_OWNER_USER ? "_u_" : "_t_", 3);
+    len += 3;
+    memcpy(out + len, random, APIKEY_RANDOM_LEN);
+    len += APIKEY_RANDOM_LEN;
+    write_check(out + len, out, len);
+    len += APIKEY_CHECK_LEN;
+    out[len] = '\0';
+    return len;
+}

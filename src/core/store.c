@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store.h"
+
+#include "judge.h"
+#include "keyfmt.h"
+#include "scope.h"
+
+#include <apr_strings.h>
+#include <string.h>
+
+/* A text column that has the whole value and no NUL inside, or NULL. */
+static const char *whole_text(const apikey_col_t *col)
+{
+    return col->null || col->truncated || memchr(col->data, '\0', col->len) ? NULL : col->data;
+}
+
+static apikey_owner_t owner_type_of(const char *text)
+{
+    if (text && strcmp(text, "user") == 0) {
+        return APIKEY_OWNER_USER;
+    }
+    return text && strcmp(text, "team") == 0 ? APIKEY_OWNER_TEAM : APIKEY_OWNER_NONE;
+}
+
+static int64_t time_of(const apikey_col_t *col)
+{
+    return col->null ? APIKEY_NEVER : col->number;
+}
+
+/* The tables may be a site's own views, without our CHECKs: nothing in a row is taken on
+ * trust. */
+static const char *why_unusable(const apikey_col_t *cols, apikey_owner_t type)
+{
+    const apikey_col_t *owner = &cols[APIKEY_FIND_OWNER];
+    const apikey_col_t *scopes = &cols[APIKEY_FIND_SCOPES];
+
+    if (cols[APIKEY_FIND_ID].null || cols[APIKEY_FIND_ID].number == 0) {
+        return "the key has no id";
+    }
+    if (!whole_text(owner)) {
+        return "the owner id is NULL, too long or contains a NUL byte";
+    }
+    if (!whole_text(scopes) || scopes->len > APIKEY_SCOPES_MAX ||
+        !apikey_scope_list_ok(scopes->data, scopes->len)) {
+        return "the scopes are not a list of RFC 6750 scope-tokens of at most 1000 bytes";
+    }
+    return apikey_judge_owner(type, owner->data, owner->len);
+}
+
+static apikey_record_t *record_of(const apikey_col_t *cols, apr_pool_t *pool)
+{
+    apikey_record_t *record = apr_pcalloc(pool, sizeof(*record));
+    const int64_t key_ms = time_of(&cols[APIKEY_FIND_KEY_EXPIRES]);
+    const int64_t secret_ms = time_of(&cols[APIKEY_FIND_SECRET_EXPIRES]);
+
+    record->id = (uint64_t)cols[APIKEY_FIND_ID].number;
+    record->owner_type = owner_type_of(whole_text(&cols[APIKEY_FIND_OWNER_TYPE]));
+    record->unusable = why_unusable(cols, record->owner_type);
+    record->owner = record->unusable ? "" : apr_pstrdup(pool, cols[APIKEY_FIND_OWNER].data);
+    record->scopes = record->unusable ? "" : apr_pstrdup(pool, cols[APIKEY_FIND_SCOPES].data);
+    record->expires_ms = key_ms < secret_ms ? key_ms : secret_ms;
+    record->revoked = cols[APIKEY_FIND_REVOKED].null || cols[APIKEY_FIND_REVOKED].number != 0;
+    return record;
+}
+
+typedef struct {
+    const apikey_digests_t *digests;
+    int best; /* index of the digest the record was found by */
+    apr_pool_t *pool;
+    apikey_record_t *record;
+} find_t;
+
+static bool find_row(const apikey_col_t *cols, void *baton)
+{
+    find_t *find = baton;
+    const apikey_col_t *digest = &cols[APIKEY_FIND_DIGEST];
+    int i;
+
+    for (i = 0; i < find->best; i++) {
+        /* Equal to us, not only to the column's collation. */
+        if (digest->len == APIKEY_DIGEST_LEN &&
+            memcmp(digest->data, find->digests->digest[i], APIKEY_DIGEST_LEN) == 0) {
+            find->best = i;
+            find->record = record_of(cols, find->pool);
+        }
+    }
+    return true;
+}
+
+apikey_db_status_t apikey_store_find(apikey_db_t *db, const apikey_digests_t *digests,
+                                     apr_pool_t *pool, const apikey_record_t **record)
+{
+    apikey_arg_t args[APIKEY_DIGESTS_MAX];
+    find_t find = {digests, digests->count, pool, NULL};
+    apikey_db_status_t rv;
+    int i;
+
+    for (i = 0; i < APIKEY_DIGESTS_MAX; i++) {
+        args[i] = apikey_arg_bytes(digests->digest[i < digests->count ? i : 0],
+                                   APIKEY_DIGEST_LEN);
+    }
+    rv = apikey_db_run(db, digests->count == 1 ? APIKEY_SQL_FIND : APIKEY_SQL_FIND_ANY, args,
+                       find_row, &find);
+    *record = rv == APIKEY_DB_OK ? find.record : NULL;
+    return rv;
+}
+
+/* Characters of UTF-8 text: its bytes that do not continue one. */
+static size_t utf8_chars(const char *text)
+{
+    size_t n = 0;
+    for (; *text; text++) {
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    }
+    return n;
+}
+
+const char *apikey_store_check_new(const apikey_new_key_t *key)
+{
+    const char *why =
+        apikey_judge_owner(key->owner_type, key->owner, strlen(key->owner));
+
+    if (why) {
+        return why;
+    }
+    if (utf8_chars(key->owner) > 255) {
+        return "the owner id is longer than 255 characters";
+    }
+    if (utf8_chars(key->description) > 255) {
+        return "the description is longer than 255 characters";
+    }
+    if (strlen(key->scopes) > APIKEY_SCOPES_MAX) {
+        return "the scopes are longer than 1000 bytes";
+    }
+    return apikey_scope_list_ok(key->scopes, strlen(key->scopes))
+               ? NULL
+               : "scopes are words of printable ASCII without quote and backslash, one space "
+                 "between two, and no bare *";
+}
+
+static const char *const owner_types[] = {NULL, "user", "team"};
+
+apikey_db_status_t apikey_store_create(apikey_db_t *db, const apikey_new_key_t *key,
+                                       uint64_t *id)
+{
+    const apikey_arg_t key_args[] = {
+        apikey_arg_text(owner_types[key->owner_type]),
+        apikey_arg_text(key->owner),
+        apikey_arg_text(key->description),
+        apikey_arg_text(key->scopes),
+        apikey_arg_text(key->last_four),
+        key->expires_ms == APIKEY_NEVER ? apikey_arg_text(NULL)
+                                        : apikey_arg_int(key->expires_ms * 1000),
+    };
+    apikey_db_status_t rv = apikey_db_begin(db);
+
+    if (rv != APIKEY_DB_OK) {
+        return rv;
+    }
+    rv = apikey_db_run(db, APIKEY_SQL_ADD_KEY, key_args, NULL, NULL);
+    if (rv == APIKEY_DB_OK) {
+        const apikey_arg_t secret_args[] = {
+            apikey_arg_bytes(key->digest, APIKEY_DIGEST_LEN),
+            apikey_arg_int((int64_t)(*id = apikey_db_insert_id(db))),
+            apikey_arg_text(*key->fingerprint ? key->fingerprint : NULL),
+            apikey_arg_text(key->last_four),
+        };
+        rv = apikey_db_run(db, APIKEY_SQL_ADD_SECRET, secret_args, NULL, NULL);
+    }
+    if (rv != APIKEY_DB_OK) {
+        apikey_db_rollback(db);
+        return rv;
+    }
+    return apikey_db_commit(db);
+}
+
+apikey_db_status_t apikey_store_revoke(apikey_db_t *db, uint64_t id, bool *changed)
+{
+    const apikey_arg_t args[] = {apikey_arg_int((int64_t)id)};
+    const apikey_db_status_t rv = apikey_db_run(db, APIKEY_SQL_REVOKE, args, NULL, NULL);
+
+    *changed = rv == APIKEY_DB_OK && apikey_db_affected(db) == 1;
+    return rv;
+}
+
+typedef struct {
+    apikey_listed_fn each;
+    void *baton;
+    bool called;
+} list_t;
+
+static bool list_row(const apikey_col_t *cols, void *baton)
+{
+    list_t *list = baton;
+    const apikey_listed_t key = {
+        .id = (uint64_t)cols[APIKEY_LIST_ID].number,
+        .owner_type = cols[APIKEY_LIST_OWNER_TYPE].data,
+        .owner = cols[APIKEY_LIST_OWNER].data,
+        .description = cols[APIKEY_LIST_DESCRIPTION].data,
+        .scopes = cols[APIKEY_LIST_SCOPES].data,
+        .last_four = cols[APIKEY_LIST_LAST_FOUR].data,
+        .created_by = cols[APIKEY_LIST_CREATED_BY].data,
+        .revoked_by = cols[APIKEY_LIST_REVOKED_BY].data,
+        .status = cols[APIKEY_LIST_STATUS].data,
+        .used_ip = cols[APIKEY_LIST_USED_IP].data,
+        .is_public = cols[APIKEY_LIST_PUBLIC].number != 0,
+        .created_ms = time_of(&cols[APIKEY_LIST_CREATED]),
+        .expires_ms = time_of(&cols[APIKEY_LIST_EXPIRES]),
+        .revoked_ms = time_of(&cols[APIKEY_LIST_REVOKED]),
+        .used_ms = time_of(&cols[APIKEY_LIST_USED]),
+        .uses = (uint64_t)cols[APIKEY_LIST_USES].number,
+    };
+
+    list->called = true;
+    return list->each(&key, list->baton);
+}
+
+apikey_db_status_t apikey_store_list(apikey_db_t *db, const apikey_filter_t *filter,
+                                     apikey_listed_fn each, void *baton)
+{
+    const bool owned = filter->owner_type != APIKEY_OWNER_NONE;
+    const uint64_t before =
+        filter->before && filter->before < INT64_MAX ? filter->before : INT64_MAX;
+    const apikey_arg_t args[] = {
+        apikey_arg_text(owner_types[filter->owner_type]),
+        apikey_arg_text(filter->owner),
+        apikey_arg_int((int64_t)before),
+        apikey_arg_text(filter->status),
+        apikey_arg_text(filter->status),
+        apikey_arg_int(filter->limit),
+    };
+    list_t list = {each, baton, false};
+
+    return apikey_db_run(db, owned ? APIKEY_SQL_LIST_OWNER : APIKEY_SQL_LIST,
+                         args + (owned ? 0 : 2), list_row, &list);
+}
+
+apikey_db_status_t apikey_store_show(apikey_db_t *db, uint64_t id, apikey_listed_fn each,
+                                     void *baton, bool *found)
+{
+    const apikey_arg_t args[] = {apikey_arg_int((int64_t)id)};
+    list_t list = {each, baton, false};
+    const apikey_db_status_t rv = apikey_db_run(db, APIKEY_SQL_SHOW, args, list_row, &list);
+
+    *found = list.called;
+    return rv;
+}
+
+typedef struct {
+    apr_pool_t *pool;
+    const char *value;
+} setting_t;
+
+static bool setting_row(const apikey_col_t *cols, void *baton)
+{
+    setting_t *setting = baton;
+    const char *value = whole_text(&cols[0]);
+
+    setting->value = value ? apr_pstrdup(setting->pool, value) : NULL;
+    return true;
+}
+
+apikey_db_status_t apikey_store_get_setting(apikey_db_t *db, const char *name, apr_pool_t *pool,
+                                            const char **value)
+{
+    const apikey_arg_t args[] = {apikey_arg_text(name)};
+    setting_t setting = {pool, NULL};
+    const apikey_db_status_t rv =
+        apikey_db_run(db, APIKEY_SQL_GET_SETTING, args, setting_row, &setting);
+
+    *value = setting.value;
+    return rv;
+}
+
+apikey_db_status_t apikey_store_set_setting(apikey_db_t *db, const char *name,
+                                            const char *value)
+{
+    const apikey_arg_t args[] = {apikey_arg_text(name), apikey_arg_text(value)};
+    return apikey_db_run(db, APIKEY_SQL_SET_SETTING, args, NULL, NULL);
+}

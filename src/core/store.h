@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keys in the database, in terms of records: find, create, list, show, revoke, settings. */
+#ifndef APIKEY_STORE_H
+#define APIKEY_STORE_H
+
+#include "apikey.h"
+#include "db.h"
+#include "digest.h"
+
+/* Finds the key of a credential by its digests, an earlier digest before a later one.
+ * `*record` is allocated from `pool` with all its strings, or NULL where no such key is stored.
+ * A row that identifies nobody is a record with `unusable` set. */
+apikey_db_status_t apikey_store_find(apikey_db_t *db, const apikey_digests_t *digests,
+                                     apr_pool_t *pool, const apikey_record_t **record);
+
+typedef struct {
+    apikey_owner_t owner_type;
+    const char *owner;
+    const char *description;
+    const char *scopes;
+    int64_t expires_ms; /* APIKEY_NEVER */
+    unsigned char digest[APIKEY_DIGEST_LEN];
+    const char *fingerprint; /* of the pepper; "" for none */
+    const char *last_four;
+} apikey_new_key_t;
+
+/* Why a new key's fields cannot be stored, with the remedy, or NULL. */
+const char *apikey_store_check_new(const apikey_new_key_t *key);
+
+/* Stores a key with its secret, both or neither. */
+apikey_db_status_t apikey_store_create(apikey_db_t *db, const apikey_new_key_t *key,
+                                       uint64_t *id);
+
+/* Revokes. A key revoked before keeps its first time. `*changed` says whether it was this call. */
+apikey_db_status_t apikey_store_revoke(apikey_db_t *db, uint64_t id, bool *changed);
+
+/* One key as an administrator sees it. Times are milliseconds since 1970 UTC; APIKEY_NEVER
+ * where the column is NULL. */
+typedef struct {
+    uint64_t id;
+    const char *owner_type, *owner, *description, *scopes, *last_four, *created_by;
+    const char *revoked_by, *status, *used_ip;
+    bool is_public;
+    int64_t created_ms, expires_ms, revoked_ms, used_ms;
+    uint64_t uses;
+} apikey_listed_t;
+
+/* Called for each key, whose strings are valid until it returns; false ends the listing. */
+typedef bool (*apikey_listed_fn)(const apikey_listed_t *key, void *baton);
+
+typedef struct {
+    apikey_owner_t owner_type; /* APIKEY_OWNER_NONE: everybody's */
+    const char *owner;
+    const char *status; /* "" for any */
+    uint64_t before;    /* only ids below this one; 0: from the newest */
+    int limit;
+} apikey_filter_t;
+
+/* Newest first. */
+apikey_db_status_t apikey_store_list(apikey_db_t *db, const apikey_filter_t *filter,
+                                     apikey_listed_fn each, void *baton);
+
+/* `*found` says whether there is such a key; `each` was then called once. */
+apikey_db_status_t apikey_store_show(apikey_db_t *db, uint64_t id, apikey_listed_fn each,
+                                     void *baton, bool *found);
+
+/* `*value` is NULL where there is no such setting. */
+apikey_db_status_t apikey_store_get_setting(apikey_db_t *db, const char *name, apr_pool_t *pool,
+                                            const char **value);
+apikey_db_status_t apikey_store_set_setting(apikey_db_t *db, const char *name,
+                                            const char *value);
+
+#endif

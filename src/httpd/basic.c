@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keys under AuthType Basic: the key is the password, the user name does not matter. */
+#include "authn.h"
+
+#include "challenge.h"
+#include "check.h"
+#include "config.h"
+#include "credential.h"
+#include "identity.h"
+#include "lookup.h"
+
+#include <ap_provider.h>
+#include <http_core.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <mod_auth.h>
+#include <string.h>
+
+static const char authorization[] = "Authorization";
+
+/* A password that is no key, as far as we can tell, is the next provider's to judge. */
+static bool somebody_elses(request_rec *r, apikey_credential_t *cred)
+{
+    if (cred->malformed || cred->form != APIKEY_FORM_FOREIGN || cred->digests.count == 0) {
+        return cred->malformed || cred->form == APIKEY_FORM_FOREIGN;
+    }
+    return apikey_lookup(r, cred) && !cred->record; /* ApiKeyForeign On */
+}
+
+static authn_status check_password(request_rec *r, const char *user, const char *password)
+{
+    apikey_credential_t *cred = apikey_credential_from_text(r, "(Basic)", password);
+
+    (void)user;
+    if (somebody_elses(r, cred)) {
+        return AUTH_USER_NOT_FOUND;
+    }
+    apikey_request_own(r)->call->checked_by_basic = true;
+    switch (apikey_check(r, cred)) {
+    case APIKEY_VALID:
+        return AUTH_GRANTED;
+    case APIKEY_UNAVAILABLE:
+        return AUTH_GENERAL_ERROR; /* 500, of which check_authn makes 503 */
+    default:
+        return AUTH_DENIED;
+    }
+}
+
+static const authn_provider provider = {check_password, NULL};
+
+static bool is_basic(const char *value)
+{
+    return value && ap_cstr_casecmpn(value, "Basic ", 6) == 0;
+}
+
+bool apikey_basic_present(request_rec *r)
+{
+    const apikey_call_t *call = apikey_request_call(r);
+
+    return is_basic(apr_table_get(r->headers_in, apikey_credential_header(r, authorization))) ||
+           (call && call->basic_header);
+}
+
+/* mod_auth_basic would write the sent user name, a key here, to the error log. */
+static bool key_as_user_name(request_rec *r, const char *header)
+{
+    const char *value = apr_table_get(r->headers_in, header);
+    const char *user;
+    const char *colon;
+
+    if (!is_basic(value)) {
+        return false;
+    }
+    user = ap_pbase64decode(r->pool, value + 6 + strspn(value + 6, " \t"));
+    colon = strchr(user, ':');
+    return apikey_keyfmt_resembles(user, colon ? (size_t)(colon - user) : strlen(user));
+}
+
+/* A redirect comes when its first request has taken the header away (identity.c). */
+static void restore_header(request_rec *r, const char *header)
+{
+    const apikey_call_t *call = apikey_request_call(r);
+
+    if (call && call->basic_header && !apr_table_get(r->headers_in, header)) {
+        apr_table_setn(r->headers_in, header, call->basic_header);
+    }
+}
+
+static int check_authn(request_rec *r);
+
+/* Runs the hooks behind this one, mod_auth_basic's among them. */
+static int run_the_others(request_rec *r)
+{
+    const apr_array_header_t *hooks = ap_hook_get_check_user_id();
+    const ap_LINK_check_user_id_t *hook = (const ap_LINK_check_user_id_t *)hooks->elts;
+    int rc = DECLINED;
+    int i;
+
+    for (i = 0; i < hooks->nelts && hook[i].pFunc != check_authn; i++) {
+    }
+    for (i++; i < hooks->nelts && rc == DECLINED; i++) {
+        rc = hook[i].pFunc(r);
+    }
+    return rc;
+}
+
+static int check_authn(request_rec *r)
+{
+    const char *header = apikey_credential_header(r, authorization);
+    const apikey_request_t *state;
+    int rc;
+
+    if (apikey_auth_of(r) != APIKEY_AUTH_BASIC) {
+        return DECLINED;
+    }
+    restore_header(r, header);
+    if (key_as_user_name(r, header)) {
+        apikey_request_decide(r, APIKEY_MALFORMED, NULL,
+                              "sent as the user name of Basic, it belongs into the password");
+        apikey_identity_export(r, apikey_request_own(r));
+        apikey_request_own(r)->call->checked_by_basic = true;
+        ap_note_auth_failure(r);
+        return HTTP_UNAUTHORIZED;
+    }
+    rc = run_the_others(r);
+    state = apikey_request_own(r);
+    if (state && state->verdict == APIKEY_UNAVAILABLE && rc != OK) {
+        r->user = NULL;
+        return apikey_challenge_unavailable(r);
+    }
+    return rc;
+}
+
+void apikey_basic_register(apr_pool_t *p)
+{
+    ap_register_auth_provider(p, AUTHN_PROVIDER_GROUP, "apikey", AUTHN_PROVIDER_VERSION,
+                              &provider, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_check_authn(check_authn, NULL, NULL, APR_HOOK_REALLY_FIRST,
+                        AP_AUTH_INTERNAL_PER_CONF);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "check.h"
+
+#include "config.h"
+#include "identity.h"
+#include "lookup.h"
+
+#include "../core/judge.h"
+
+static apikey_verdict_t verdict_of(request_rec *r, apikey_credential_t *cred)
+{
+    const apikey_dir_conf_t *conf = apikey_dir_conf(r);
+    const apikey_place_t place = {apikey_conf_flag(conf->user_keys, 1) != 0,
+                                  apikey_conf_flag(conf->team_keys, 1) != 0};
+
+    if (!cred) {
+        return APIKEY_MISSING;
+    }
+    if (cred->malformed) {
+        return APIKEY_MALFORMED;
+    }
+    if (cred->digests.count == 0) {
+        return APIKEY_NOT_FOUND; /* by its form alone */
+    }
+    if (!apikey_lookup(r, cred)) {
+        return APIKEY_UNAVAILABLE;
+    }
+    return apikey_judge(cred->record, &place, apr_time_as_msec(apr_time_now()));
+}
+
+static const char *why_not_ours(const apikey_credential_t *cred)
+{
+    if (!cred || cred->malformed || cred->record) {
+        return NULL;
+    }
+    return cred->form == APIKEY_FORM_DAMAGED ? "wrong length or check digits"
+           : cred->digests.count == 0        ? "not of our format"
+                                             : NULL;
+}
+
+apikey_verdict_t apikey_check(request_rec *r, apikey_credential_t *cred)
+{
+    const apikey_verdict_t verdict = verdict_of(r, cred);
+
+    apikey_request_decide(r, verdict, cred ? cred->record : NULL, why_not_ours(cred));
+    if (verdict == APIKEY_VALID) {
+        r->user = (char *)apikey_request_own(r)->user;
+    }
+    apikey_identity_export(r, apikey_request_own(r));
+    return verdict;
+}

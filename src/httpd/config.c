@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include <apr_strings.h>
+#include <http_core.h>
+
+/* Built once and only read afterwards: shared by all servers and requests. */
+static const char *default_prefix[] = {"ak"};
+static const char *default_header[] = {"Authorization"};
+static const apr_array_header_t default_prefixes = {NULL, sizeof(char *), 1, 1,
+                                                    (char *)default_prefix};
+static const apr_array_header_t default_headers = {NULL, sizeof(char *), 1, 1,
+                                                   (char *)default_header};
+
+void *apikey_conf_create_server(apr_pool_t *p, server_rec *s)
+{
+    apikey_server_conf_t *conf = apr_pcalloc(p, sizeof(*conf));
+
+    (void)s;
+    conf->foreign = APIKEY_UNSET;
+    return conf;
+}
+
+#define FLAG(member) conf->member = add->member != APIKEY_UNSET ? add->member : base->member
+#define POINTER(member) conf->member = add->member ? add->member : base->member
+
+void *apikey_conf_merge_server(apr_pool_t *p, void *base_conf, void *add_conf)
+{
+    const apikey_server_conf_t *base = base_conf;
+    const apikey_server_conf_t *add = add_conf;
+    apikey_server_conf_t *conf = apr_pcalloc(p, sizeof(*conf));
+
+    POINTER(prefixes);
+    FLAG(foreign);
+    POINTER(peppers);
+    POINTER(header_prefix);
+    return conf;
+}
+
+void *apikey_conf_create_dir(apr_pool_t *p, char *dir)
+{
+    apikey_dir_conf_t *conf = apr_pcalloc(p, sizeof(*conf));
+
+    (void)dir;
+    conf->user_keys = APIKEY_UNSET;
+    conf->team_keys = APIKEY_UNSET;
+    conf->optional = APIKEY_UNSET;
+    conf->forward = APIKEY_UNSET;
+    conf->exports = APIKEY_UNSET;
+    return conf;
+}
+
+void *apikey_conf_merge_dir(apr_pool_t *p, void *base_conf, void *add_conf)
+{
+    const apikey_dir_conf_t *base = base_conf;
+    const apikey_dir_conf_t *add = add_conf;
+    apikey_dir_conf_t *conf = apr_pcalloc(p, sizeof(*conf));
+
+    POINTER(headers);
+    FLAG(user_keys);
+    FLAG(team_keys);
+    FLAG(optional);
+    FLAG(forward);
+    FLAG(exports);
+    return conf;
+}
+
+void apikey_conf_complete(server_rec *main_server, apr_pool_t *pconf)
+{
+    server_rec *s;
+
+    (void)pconf;
+    for (s = main_server; s; s = s->next) {
+        apikey_server_conf_t *conf =
+            ap_get_module_config(s->module_config, &authn_apikey_module);
+
+        conf->prefixes = conf->prefixes ? conf->prefixes : &default_prefixes;
+        conf->foreign = apikey_conf_flag(conf->foreign, 0);
+        conf->peppers = conf->peppers ? conf->peppers : &apikey_no_pepper;
+        conf->header_prefix = conf->header_prefix ? conf->header_prefix : "X-ApiKey-";
+    }
+}
+
+const apikey_server_conf_t *apikey_server_conf(const server_rec *s)
+{
+    return ap_get_module_config(s->module_config, &authn_apikey_module);
+}
+
+const apikey_dir_conf_t *apikey_dir_conf(const request_rec *r)
+{
+    return ap_get_module_config(r->per_dir_config, &authn_apikey_module);
+}
+
+int apikey_conf_flag(int flag, int otherwise)
+{
+    return flag == APIKEY_UNSET ? otherwise : flag;
+}
+
+const apr_array_header_t *apikey_conf_headers(const apikey_dir_conf_t *conf)
+{
+    return conf->headers ? conf->headers : &default_headers;
+}
+
+apikey_auth_t apikey_auth_of(request_rec *r)
+{
+    const char *type = ap_auth_type(r);
+
+    if (!type) {
+        return APIKEY_AUTH_OTHER;
+    }
+    if (ap_cstr_casecmp(type, "Bearer") == 0 || ap_cstr_casecmp(type, "ApiKey") == 0) {
+        return APIKEY_AUTH_BEARER;
+    }
+    return ap_cstr_casecmp(type, "Basic") == 0 ? APIKEY_AUTH_BASIC : APIKEY_AUTH_OTHER;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The configuration records, their merging, and the module's own symbol. */
+#ifndef APIKEY_CONFIG_H
+#define APIKEY_CONFIG_H
+
+#include "../core/digest.h"
+
+#include <httpd.h>
+#include <http_config.h>
+
+extern module AP_MODULE_DECLARE_DATA authn_apikey_module;
+
+/* "Not said", in every place where something else could be: never a value of its own. */
+#define APIKEY_UNSET (-1)
+
+typedef enum { APIKEY_EXPORT_NONE = 0, APIKEY_EXPORT_ENV = 1, APIKEY_EXPORT_HEADERS = 2 } apikey_export_t;
+
+/* One for each server and virtual host. After apikey_conf_complete() nothing is unset. */
+typedef struct {
+    const apr_array_header_t *prefixes; /* of const char *; the first one mints; NULL: unset */
+    int foreign;
+    const apikey_peppers_t *peppers; /* NULL: unset */
+    const char *header_prefix;       /* NULL: unset */
+} apikey_server_conf_t;
+
+/* One for each directory, location and .htaccess. */
+typedef struct {
+    const apr_array_header_t *headers; /* of const char *; NULL: unset */
+    int user_keys;
+    int team_keys;
+    int optional;
+    int forward;
+    int exports; /* bits of apikey_export_t */
+} apikey_dir_conf_t;
+
+void *apikey_conf_create_server(apr_pool_t *p, server_rec *s);
+void *apikey_conf_merge_server(apr_pool_t *p, void *base, void *add);
+void *apikey_conf_create_dir(apr_pool_t *p, char *dir);
+void *apikey_conf_merge_dir(apr_pool_t *p, void *base, void *add);
+
+/* Puts the defaults where nothing was said, in every server's record (post_config). */
+void apikey_conf_complete(server_rec *main_server, apr_pool_t *pconf);
+
+const apikey_server_conf_t *apikey_server_conf(const server_rec *s);
+
+/* The record as merged for this request; its members may be unset, so read them with these. */
+const apikey_dir_conf_t *apikey_dir_conf(const request_rec *r);
+int apikey_conf_flag(int flag, int otherwise);
+const apr_array_header_t *apikey_conf_headers(const apikey_dir_conf_t *conf);
+
+/* How the location asks who calls. */
+typedef enum {
+    APIKEY_AUTH_OTHER = 0, /* not by us */
+    APIKEY_AUTH_BEARER,    /* AuthType Bearer or ApiKey */
+    APIKEY_AUTH_BASIC      /* AuthType Basic, perhaps with our provider */
+} apikey_auth_t;
+
+apikey_auth_t apikey_auth_of(request_rec *r);
+
+extern const command_rec apikey_directives[]; /* directives.c */
+
+/* Registers the checks of the whole configuration, which refuse to start (config_check.c). */
+void apikey_config_check_register(apr_pool_t *p);
+
+#endif

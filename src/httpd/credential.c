@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "credential.h"
+
+#include "config.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <http_log.h>
+#include <string.h>
+
+APLOG_USE_MODULE(authn_apikey);
+
+static bool is_authorization(const char *name)
+{
+    return ap_cstr_casecmp(name, "Authorization") == 0;
+}
+
+const char *apikey_credential_header(const request_rec *r, const char *name)
+{
+    return r->proxyreq == PROXYREQ_PROXY && is_authorization(name) ? "Proxy-Authorization"
+                                                                   : name;
+}
+
+/* RFC 6750 section 2.1: 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=". The comma
+ * by which httpd joins repeated headers is not among them. */
+static bool is_b64token(const char *text)
+{
+    const size_t n = strspn(text, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv"
+                                  "wxyz-._~+/");
+    return n > 0 && text[n + strspn(text + n, "=")] == '\0';
+}
+
+/* RFC 9110 section 5.6.2: what a scheme's name consists of. */
+static bool is_tchar(char c)
+{
+    return c && (apr_isalnum(c) || strchr("!#$%&'*+-.^_`|~", c));
+}
+
+/* Where the scheme is Bearer (RFC 9110 section 11.1: in any case), what follows the word. */
+static const char *after_bearer(const char *value)
+{
+    static const char scheme[] = "Bearer";
+    const size_t len = sizeof(scheme) - 1;
+
+    if (ap_cstr_casecmpn(value, scheme, len) != 0) {
+        return NULL;
+    }
+    /* `Bearertoken` and `Bearer-x` are other schemes; any other sequel is ours to refuse. */
+    return is_tchar(value[len]) ? NULL : value + len;
+}
+
+bool apikey_credential_is(const char *name, const char *value)
+{
+    return !is_authorization(name) || after_bearer(value) != NULL;
+}
+
+/* The key in a header's value; NULL where the header holds no credential, "" where it is
+ * malformed. */
+static const char *text_of(const char *name, const char *value)
+{
+    if (is_authorization(name)) {
+        value = after_bearer(value);
+        if (!value) {
+            return NULL;
+        }
+        if (*value != ' ') {
+            return "";
+        }
+        value += strspn(value, " "); /* RFC 6750: 1*SP */
+    }
+    return is_b64token(value) ? value : "";
+}
+
+/* Digests a key's text for this server; false only where libcrypto fails. */
+static bool digest_text(const request_rec *r, const char *text, apikey_credential_t *cred)
+{
+    const apikey_server_conf_t *conf = apikey_server_conf(r->server);
+    const size_t len = strlen(text);
+    apikey_owner_t kind;
+
+    cred->form = apikey_keyfmt_parse(text, len, (const char *const *)conf->prefixes->elts,
+                                     conf->prefixes->nelts, &kind);
+    if (cred->form == APIKEY_FORM_OURS) {
+        return apikey_digest_all(&cred->digests, conf->peppers, text, len);
+    }
+    if (cred->form == APIKEY_FORM_FOREIGN && conf->foreign) {
+        return apikey_digest_all(&cred->digests, &apikey_no_pepper, text, len);
+    }
+    return true;
+}
+
+static bool same(const apikey_credential_t *a, const apikey_credential_t *b)
+{
+    return a->malformed == b->malformed && a->form == b->form &&
+           a->digests.count == b->digests.count && a->digests.count > 0 &&
+           memcmp(a->digests.digest, b->digests.digest,
+                  (size_t)a->digests.count * APIKEY_DIGEST_LEN) == 0;
+}
+
+/* Adds what was read to what the call has seen, or gives back what it has: the database is asked
+ * once for each credential of a call. */
+static apikey_credential_t *remember(request_rec *r, const apikey_credential_t *read)
+{
+    apikey_call_t *call = apikey_request_make(r)->call;
+    apikey_credential_t *kept;
+    int i;
+
+    for (i = 0; i < call->credentials->nelts; i++) {
+        kept = APR_ARRAY_IDX(call->credentials, i, apikey_credential_t *);
+        if (same(kept, read) && ap_cstr_casecmp(kept->header, read->header) == 0) {
+            return kept;
+        }
+    }
+    kept = apr_pmemdup(call->credentials->pool, read, sizeof(*read));
+    APR_ARRAY_PUSH(call->credentials, apikey_credential_t *) = kept;
+    return kept;
+}
+
+static apikey_credential_t *recall(const request_rec *r, const char *header)
+{
+    const apikey_call_t *call = apikey_request_call(r);
+    int i;
+
+    for (i = call ? call->credentials->nelts - 1 : -1; i >= 0; i--) {
+        apikey_credential_t *kept = APR_ARRAY_IDX(call->credentials, i, apikey_credential_t *);
+        if (ap_cstr_casecmp(kept->header, header) == 0) {
+            return kept;
+        }
+    }
+    return NULL;
+}
+
+apikey_credential_t *apikey_credential_from_text(request_rec *r, const char *header,
+                                                 const char *text)
+{
+    apikey_credential_t read = {0};
+
+    read.header = header;
+    read.malformed = *text == '\0';
+    if (!read.malformed && !digest_text(r, text, &read)) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "AK0010: libcrypto cannot digest a key");
+        read.digests.count = 0; /* which finds nothing */
+    }
+    return remember(r, &read);
+}
+
+static apikey_credential_t *malformed(request_rec *r, const char *header)
+{
+    return apikey_credential_from_text(r, header, "");
+}
+
+apikey_credential_t *apikey_credential_get(request_rec *r)
+{
+    const apr_array_header_t *names = apikey_conf_headers(apikey_dir_conf(r));
+    apikey_credential_t *found = NULL;
+    int i;
+
+    for (i = 0; i < names->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(names, i, const char *);
+        const char *value = apr_table_get(r->headers_in, apikey_credential_header(r, name));
+        const char *text = value ? text_of(name, value) : NULL;
+        apikey_credential_t *cred = text    ? apikey_credential_from_text(r, name, text)
+                                    : value ? NULL
+                                            : recall(r, name);
+
+        if (found && cred) {
+            return malformed(r, name); /* RFC 6750 section 2: one method in each request */
+        }
+        found = cred ? cred : found;
+    }
+    return found;
+}
+
+bool apikey_credential_present(request_rec *r)
+{
+    const apr_array_header_t *names = apikey_conf_headers(apikey_dir_conf(r));
+    int i;
+
+    for (i = 0; i < names->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(names, i, const char *);
+        const char *value = apr_table_get(r->headers_in, apikey_credential_header(r, name));
+
+        if (value ? apikey_credential_is(name, value) : recall(r, name) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From request headers to one credential. The only place that reads a key's text, which becomes
+ * digests here and goes no further. */
+#ifndef APIKEY_CREDENTIAL_H
+#define APIKEY_CREDENTIAL_H
+
+#include "request.h"
+
+#include <httpd.h>
+
+/* The header that a configured name means here: behind a forward proxy `Authorization` is
+ * `Proxy-Authorization`. */
+const char *apikey_credential_header(const request_rec *r, const char *name);
+
+/* Whether `value` of a header of this name is, or tries to be, an API key: anything in a header
+ * of one's own, the Bearer scheme in (Proxy-)Authorization. */
+bool apikey_credential_is(const char *name, const char *value);
+
+/* The credential of this request, from the headers that ApiKeyHeader names, or as this call saw
+ * it before its header was taken away. NULL where there is none; malformed where there is more
+ * than one. */
+apikey_credential_t *apikey_credential_get(request_rec *r);
+
+/* A credential of a key that did not come in a header of its own (Basic's password). */
+apikey_credential_t *apikey_credential_from_text(request_rec *r, const char *header,
+                                                 const char *text);
+
+/* Whether there is anything to judge, without judging it. */
+bool apikey_credential_present(request_rec *r);
+
+#endif

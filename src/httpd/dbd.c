@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dbd.h"
+
+#include "config.h"
+
+#include <apr_atomic.h>
+#include <apr_dbd.h>
+#include <apr_optional.h>
+#include <apr_optional_hooks.h>
+#include <apr_strings.h>
+#include <http_config.h>
+#include <mod_dbd.h>
+#include <string.h>
+
+/* Bounds the search for a living connection; far above any sensible DBDMax. */
+enum { TRIES_MAX = 256 };
+
+static const char db_of_connection[] = "mod_authn_apikey";
+
+/* Set in post_config, before there are threads. */
+static APR_OPTIONAL_FN_TYPE(ap_dbd_open) *dbd_open;
+static APR_OPTIONAL_FN_TYPE(ap_dbd_close) *dbd_close;
+
+/* Connections that this process has discarded. mod_dbd reports a dead pooled connection, which
+ * it drops (with reconnect=0), and a database that refuses new ones by the same NULL; that this
+ * number moved tells the first from the second. */
+static apr_uint32_t discarded;
+
+static apr_status_t count_discarded(void *data)
+{
+    (void)data;
+    apr_atomic_inc32(&discarded);
+    return APR_SUCCESS;
+}
+
+static apr_status_t on_connect(apr_pool_t *pool, dbd_cfg_t *cfg, ap_dbd_t *rec)
+{
+    (void)pool;
+    (void)cfg;
+    apr_pool_cleanup_register(rec->pool, NULL, count_discarded, apr_pool_cleanup_null);
+    return OK;
+}
+
+/* Our statements on this connection, made when we first get it. They are not prepared by
+ * mod_dbd: a table of ours that is missing would keep everybody else from connecting. */
+static apikey_db_t *db_of(const ap_dbd_t *rec)
+{
+    void *db = NULL;
+
+    apr_pool_userdata_get(&db, db_of_connection, rec->pool);
+    if (!db && strcmp(apr_dbd_name(rec->driver), "mysql") == 0) {
+        db = apikey_db_make(apr_dbd_native_handle(rec->driver, rec->handle), rec->pool);
+        apr_pool_userdata_setn(db, db_of_connection, NULL, rec->pool);
+    }
+    return db;
+}
+
+static const char *explain(const apikey_db_t *db, apr_pool_t *pool)
+{
+    const unsigned int code = apikey_db_errno(db);
+    const char *remedy = apikey_db_remedy(code);
+
+    return apr_psprintf(pool, "%s (error %u)%s%s", apikey_db_error(db), code,
+                        *remedy ? "; " : "", remedy);
+}
+
+/* One connection, one try. `*rec_gone` says that there was none to be had. */
+static apikey_db_status_t try_once(server_rec *s, apr_pool_t *pool, apikey_dbd_work_fn work,
+                                   void *baton, const char **why, bool *none)
+{
+    ap_dbd_t *rec = dbd_open(pool, s);
+    apikey_db_status_t rv = APIKEY_DB_FAILED;
+    apikey_db_t *db;
+
+    *none = rec == NULL;
+    if (!rec) {
+        *why = "mod_dbd has no connection; its own message says why";
+        return APIKEY_DB_UNREACHABLE;
+    }
+    db = db_of(rec);
+    if (!db) {
+        *why = "DBDriver is not mysql";
+    }
+    else {
+        rv = work(db, baton);
+        *why = rv == APIKEY_DB_OK ? NULL : explain(db, pool);
+    }
+    dbd_close(s, rec);
+    return rv;
+}
+
+apikey_db_status_t apikey_dbd_run(server_rec *s, apr_pool_t *pool, apikey_dbd_work_fn work,
+                                  void *baton, const char **why)
+{
+    apikey_db_status_t rv = APIKEY_DB_UNREACHABLE;
+    int tries;
+
+    if (!dbd_open) {
+        *why = "mod_dbd is not loaded";
+        return APIKEY_DB_FAILED;
+    }
+    for (tries = 0; tries < TRIES_MAX; tries++) {
+        const apr_uint32_t before = apr_atomic_read32(&discarded);
+        bool none;
+
+        rv = try_once(s, pool, work, baton, why, &none);
+        if (rv != APIKEY_DB_UNREACHABLE) {
+            return rv;
+        }
+        /* A connection that failed us is found dead when it is next taken from the pool. */
+        if (none && apr_atomic_read32(&discarded) == before) {
+            return rv;
+        }
+    }
+    return rv;
+}
+
+static int find_mod_dbd(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    (void)pconf;
+    (void)plog;
+    (void)ptemp;
+    (void)s;
+    dbd_open = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_open);
+    dbd_close = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_close);
+    return OK;
+}
+
+void apikey_dbd_register(apr_pool_t *p)
+{
+    (void)p;
+    ap_hook_post_config(find_mod_dbd, NULL, NULL, APR_HOOK_MIDDLE);
+    APR_OPTIONAL_HOOK(dbd, post_connect, on_connect, NULL, NULL, APR_HOOK_MIDDLE);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The directives: one setter each, which refuses a bad value with its remedy. */
+#include "config.h"
+
+#include "identity.h"
+
+#include "../core/keyfmt.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <string.h>
+
+#define SERVER_ONLY(cmd)                                                                       \
+    do {                                                                                       \
+        const char *not_here_ = ap_check_cmd_context(cmd, NOT_IN_DIR_LOC_FILE);                \
+        if (not_here_) {                                                                       \
+            return not_here_;                                                                  \
+        }                                                                                      \
+    } while (0)
+
+static apikey_server_conf_t *server_conf(cmd_parms *cmd)
+{
+    return ap_get_module_config(cmd->server->module_config, &authn_apikey_module);
+}
+
+/* The words of a line, in the order given; NULL where one is given twice. */
+static apr_array_header_t *words(cmd_parms *cmd, int argc, char *const argv[])
+{
+    apr_array_header_t *list = apr_array_make(cmd->pool, argc, sizeof(const char *));
+    int i, j;
+
+    for (i = 0; i < argc; i++) {
+        for (j = 0; j < i; j++) {
+            if (ap_cstr_casecmp(argv[i], argv[j]) == 0) {
+                return NULL;
+            }
+        }
+        APR_ARRAY_PUSH(list, const char *) = apr_pstrdup(cmd->pool, argv[i]);
+    }
+    return list;
+}
+
+static const char *set_prefix(cmd_parms *cmd, void *dummy, int argc, char *const argv[])
+{
+    apr_array_header_t *list;
+    int i;
+
+    (void)dummy;
+    SERVER_ONLY(cmd);
+    for (i = 0; i < argc; i++) {
+        if (!apikey_keyfmt_prefix_ok(argv[i])) {
+            return apr_psprintf(cmd->pool,
+                                "ApiKeyPrefix: '%s' is not 2 to 20 of a-z and 0-9", argv[i]);
+        }
+    }
+    list = words(cmd, argc, argv);
+    if (argc == 0 || !list) {
+        return "ApiKeyPrefix takes one or more prefixes, each once";
+    }
+    server_conf(cmd)->prefixes = list;
+    return NULL;
+}
+
+static const char *set_foreign(cmd_parms *cmd, void *dummy, int on)
+{
+    (void)dummy;
+    SERVER_ONLY(cmd);
+    server_conf(cmd)->foreign = on;
+    return NULL;
+}
+
+static const char *set_pepper_file(cmd_parms *cmd, void *dummy, int argc, char *const argv[])
+{
+    apikey_peppers_t *peppers = apr_pcalloc(cmd->pool, sizeof(*peppers));
+    int i;
+
+    (void)dummy;
+    SERVER_ONLY(cmd);
+    if (argc < 1 || argc > APIKEY_DIGESTS_MAX) {
+        return apr_psprintf(cmd->pool, "ApiKeyPepperFile takes 1 to %d files or 'none'",
+                            APIKEY_DIGESTS_MAX);
+    }
+    for (i = 0; i < argc; i++) {
+        const char *path;
+        const char *why;
+
+        if (ap_cstr_casecmp(argv[i], "none") == 0) {
+            if (i != argc - 1) {
+                return "ApiKeyPepperFile: 'none' comes last";
+            }
+            continue; /* zeroed: no pepper */
+        }
+        path = ap_server_root_relative(cmd->pool, argv[i]);
+        why = path ? apikey_pepper_read(&peppers->pepper[i], path, cmd->pool)
+                   : apr_pstrcat(cmd->pool, "not a path: ", argv[i], NULL);
+        if (why) {
+            return apr_pstrcat(cmd->pool, "ApiKeyPepperFile: ", why, NULL);
+        }
+    }
+    peppers->count = argc;
+    server_conf(cmd)->peppers = peppers;
+    return NULL;
+}
+
+static const char *set_header_prefix(cmd_parms *cmd, void *dummy, const char *prefix)
+{
+    const char *why = apikey_identity_prefix_refused(prefix);
+
+    (void)dummy;
+    SERVER_ONLY(cmd);
+    if (why) {
+        return apr_psprintf(cmd->pool, "ApiKeyHeaderPrefix: '%s' %s", prefix, why);
+    }
+    server_conf(cmd)->header_prefix = prefix;
+    return NULL;
+}
+
+/* RFC 9110 section 5.6.2, less the characters no header of this kind is named with. */
+static int is_header_name(const char *name)
+{
+    const size_t len = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                    "0123456789-_");
+    return len > 0 && name[len] == '\0';
+}
+
+static const char *set_header(cmd_parms *cmd, void *conf, int argc, char *const argv[])
+{
+    apr_array_header_t *list;
+    int i;
+
+    for (i = 0; i < argc; i++) {
+        if (!is_header_name(argv[i])) {
+            return apr_psprintf(cmd->pool, "ApiKeyHeader: '%s' is not the name of a header",
+                                argv[i]);
+        }
+        if (ap_cstr_casecmp(argv[i], "Host") == 0 || ap_cstr_casecmp(argv[i], "Cookie") == 0 ||
+            ap_cstr_casecmp(argv[i], "Content-Length") == 0 ||
+            ap_cstr_casecmp(argv[i], "Transfer-Encoding") == 0 ||
+            ap_cstr_casecmp(argv[i], "Proxy-Authorization") == 0) {
+            return apr_psprintf(cmd->pool,
+                                "ApiKeyHeader: %s has another meaning; take a header of your "
+                                "own, X-API-Key for example",
+                                argv[i]);
+        }
+        if (!apikey_identity_allows_header(cmd, argv[i])) {
+            return apr_psprintf(cmd->pool,
+                                "ApiKeyHeader: %s begins like the headers that tell "
+                                "applications who calls, which are removed from every request; "
+                                "take another name or another ApiKeyHeaderPrefix",
+                                argv[i]);
+        }
+    }
+    list = words(cmd, argc, argv);
+    if (argc == 0 || !list) {
+        return "ApiKeyHeader takes one or more header names, each once";
+    }
+    ((apikey_dir_conf_t *)conf)->headers = list;
+    return NULL;
+}
+
+static const char *set_export(cmd_parms *cmd, void *conf, const char *what)
+{
+    static const struct {
+        const char *name;
+        int bits;
+    } values[] = {
+        {"None", APIKEY_EXPORT_NONE},
+        {"Env", APIKEY_EXPORT_ENV},
+        {"Headers", APIKEY_EXPORT_HEADERS},
+        {"All", APIKEY_EXPORT_ENV | APIKEY_EXPORT_HEADERS},
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        if (ap_cstr_casecmp(what, values[i].name) == 0) {
+            ((apikey_dir_conf_t *)conf)->exports = values[i].bits;
+            return NULL;
+        }
+    }
+    return apr_psprintf(cmd->pool, "ApiKeyExport takes None, Env, Headers or All, not '%s'",
+                        what);
+}
+
+#define DIR_FLAG(name, member, help)                                                           \
+    AP_INIT_FLAG(name, ap_set_flag_slot, (void *)APR_OFFSETOF(apikey_dir_conf_t, member),      \
+                 OR_AUTHCFG, help)
+
+const command_rec apikey_directives[] = {
+    AP_INIT_TAKE_ARGV("ApiKeyPrefix", set_prefix, NULL, RSRC_CONF,
+                      "prefixes of keys; the first one mints, all are accepted"),
+    AP_INIT_FLAG("ApiKeyForeign", set_foreign, NULL, RSRC_CONF,
+                 "On: credentials of another format are looked up by their SHA-256"),
+    AP_INIT_TAKE_ARGV("ApiKeyPepperFile", set_pepper_file, NULL, RSRC_CONF,
+                      "file of the secret keys are digested with, previous ones, 'none'"),
+    AP_INIT_TAKE1("ApiKeyHeaderPrefix", set_header_prefix, NULL, RSRC_CONF,
+                  "prefix of the headers that tell proxied applications who calls"),
+    AP_INIT_TAKE_ARGV("ApiKeyHeader", set_header, NULL, OR_AUTHCFG,
+                      "request headers in which a credential is looked for"),
+    DIR_FLAG("ApiKeyUserKeys", user_keys, "Off: keys of users are refused here"),
+    DIR_FLAG("ApiKeyTeamKeys", team_keys, "Off: keys of teams are refused here"),
+    DIR_FLAG("ApiKeyOptional", optional,
+             "On: a credential is checked even where none is asked for"),
+    DIR_FLAG("ApiKeyForward", forward, "On: the application sees the credential too"),
+    AP_INIT_TAKE1("ApiKeyExport", set_export, NULL, OR_AUTHCFG,
+                  "None, Env, Headers or All: how applications learn who calls"),
+    {NULL, {NULL}, NULL, 0, RAW_ARGS, NULL},
+};

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is known about one request: its verdict and identity, and what the whole call (a client's
+ * request with its redirects and subrequests) has learned so far.
+ *
+ * Everything here is allocated from the pool of the request it belongs to, or, for the call,
+ * from the initial request's; one thread at a time works on a call. */
+#ifndef APIKEY_REQUEST_H
+#define APIKEY_REQUEST_H
+
+#include "../core/apikey.h"
+#include "../core/digest.h"
+#include "../core/keyfmt.h"
+#include "../core/verdict.h"
+
+#include <httpd.h>
+
+/* The properties by which applications, logs and expressions know a caller. */
+typedef enum {
+    APIKEY_FIELD_ID,
+    APIKEY_FIELD_OWNER_TYPE,
+    APIKEY_FIELD_OWNER,
+    APIKEY_FIELD_USER,
+    APIKEY_FIELD_TEAM,
+    APIKEY_FIELD_SCOPES,
+    APIKEY_FIELD_EXPIRES,
+    APIKEY_FIELD_STATUS,
+    APIKEY_FIELD_COUNT
+} apikey_field_t;
+
+/* What a header held. It is kept, without its text, for redirects: they come when the header
+ * is gone. */
+typedef struct {
+    const char *header; /* as configured */
+    bool malformed;
+    apikey_form_t form;
+    apikey_digests_t digests; /* none where the form alone says that no such key exists */
+    bool looked_up;
+    const apikey_record_t *record; /* once looked up; NULL: no such key */
+} apikey_credential_t;
+
+typedef struct {
+    apr_array_header_t *credentials; /* of apikey_credential_t *: all seen in this call */
+    const char *basic_header;        /* an Authorization of Basic that was taken away */
+    bool checked_by_basic;           /* our Basic provider judged a password in this call */
+} apikey_call_t;
+
+typedef struct {
+    apikey_verdict_t verdict;
+    const char *user;                      /* REMOTE_USER; NULL unless the caller is known */
+    const char *value[APIKEY_FIELD_COUNT]; /* encoded; NULL: not to be had */
+    uint64_t key_id;                       /* 0: unknown */
+    const apikey_record_t *record;         /* NULL unless the caller is known */
+    apr_array_header_t *missing;           /* scopes that a Require line wanted (authz.c) */
+    bool must_authenticate;                /* a negated Require line was asked without a user */
+    bool exported;                         /* env has been set on this very request */
+    apikey_call_t *call;
+} apikey_request_t;
+
+/* This request's own state, made when there is none. */
+apikey_request_t *apikey_request_make(request_rec *r);
+
+/* This request's own state or NULL. */
+apikey_request_t *apikey_request_own(const request_rec *r);
+
+/* The state that speaks for this request: its own if it was judged, else the nearest one it
+ * came from by redirect or subrequest. NULL where nothing was judged. */
+apikey_request_t *apikey_request_judged(const request_rec *r);
+
+/* As above, but only where the same policy judged: for authorization. */
+apikey_request_t *apikey_request_authenticated(const request_rec *r);
+
+/* What the call has learned; NULL before anything was. */
+apikey_call_t *apikey_request_call(const request_rec *r);
+
+/* Records a verdict about this request and everything that follows from it but the answer:
+ * user, values, one line in the error log. `record` may be NULL, and so may `why`, which adds a
+ * reason to that line. */
+void apikey_request_decide(request_rec *r, apikey_verdict_t verdict,
+                           const apikey_record_t *record, const char *why);
+
+#endif
