@@ -29,7 +29,7 @@ static const char *explain(const finding_t *f)
     if (f->verdict == APIKEY_NOT_FOUND) {
         return "no such key is stored";
     }
-    return f->record->unusable ? f->record->unusable : "";
+    return f->record && f->record->unusable ? f->record->unusable : "";
 }
 
 static cli_exit_t print_json(const finding_t *f)

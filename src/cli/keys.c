@@ -98,7 +98,7 @@ static cli_exit_t mint(cli_t *cli, apikey_new_key_t *key, char *secret, uint64_t
     if (!apikey_digest(key->digest, &peppers.pepper[0], secret, len)) {
         return cli_fail(CLI_NOT_DONE, "libcrypto cannot compute the digest");
     }
-    key->fingerprint = peppers.pepper[0].fingerprint;
+    key->fingerprint = apr_pstrdup(cli->pool, peppers.pepper[0].fingerprint);
     key->last_four = apr_pstrdup(cli->pool, secret + len - APIKEY_LAST_LEN);
     return apikey_store_create(cli->db, key, id) == APIKEY_DB_OK
                ? CLI_DONE

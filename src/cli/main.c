@@ -146,7 +146,8 @@ static const char *option_name(int letter)
     return o->name;
 }
 
-static void print_getopt_error(void *arg, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void print_getopt_error(void *arg,
+                                                                     const char *format, ...)
 {
     va_list args;
 
@@ -187,17 +188,12 @@ static cli_exit_t read_options(cli_t *cli, const cli_command_t *command, int arg
     return CLI_DONE;
 }
 
-int main(int argc, const char *const *argv)
+/* Everything but what a process needs around it. */
+static cli_exit_t run(cli_t *cli, int argc, const char *const *argv)
 {
-    cli_t cli = {0};
     const cli_command_t *command;
     cli_exit_t rc;
 
-    if (apr_app_initialize(&argc, &argv, NULL) != APR_SUCCESS) {
-        return cli_fail(CLI_NOT_DONE, "cannot initialise APR");
-    }
-    atexit(apr_terminate);
-    apr_pool_create(&cli.pool, NULL);
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
         help(NULL);
         return argc < 2 ? CLI_USAGE : CLI_DONE;
@@ -206,16 +202,27 @@ int main(int argc, const char *const *argv)
     if (!command) {
         return cli_fail(CLI_USAGE, "no such command: %s; see apikeyctl --help", argv[1]);
     }
-    rc = read_options(&cli, command, argc - 1, argv + 1);
-    if (rc == CLI_DONE && cli.opt.help) {
+    rc = read_options(cli, command, argc - 1, argv + 1);
+    if (rc == CLI_DONE && cli->opt.help) {
         return help(command);
     }
     if (rc == CLI_DONE && command->needs_db) {
-        rc = cli_connect(&cli);
+        rc = cli_connect(cli);
     }
-    if (rc == CLI_DONE) {
-        rc = command->run(&cli);
+    return rc == CLI_DONE ? command->run(cli) : rc;
+}
+
+int main(int argc, const char *const *argv)
+{
+    cli_t cli = {0};
+    cli_exit_t rc = CLI_NOT_DONE;
+
+    if (apr_app_initialize(&argc, &argv, NULL) != APR_SUCCESS) {
+        return EXIT_FAILURE;
     }
+    atexit(apr_terminate);
+    apr_pool_create(&cli.pool, NULL);
+    rc = run(&cli, argc, argv);
     if (fflush(stdout) != 0) {
         rc = cli_fail(CLI_NOT_DONE, "cannot write to standard output");
     }

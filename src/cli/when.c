@@ -27,7 +27,7 @@ static bool read_span(const char *text, int64_t now_ms, int64_t *ms)
         unit = 86400;
         break;
     case 'w':
-        unit = 7 * 86400;
+        unit = 604800;
         break;
     default:
         return false;

@@ -42,12 +42,12 @@ static bool fingerprint(apikey_pepper_t *pepper)
     static const char what[] = "mod_authn_apikey pepper fingerprint";
     static const char hex[] = "0123456789abcdef";
     unsigned char mac[APIKEY_DIGEST_LEN];
-    int i;
+    size_t i;
 
     if (!apikey_digest(mac, pepper, what, sizeof(what) - 1)) {
         return false;
     }
-    for (i = 0; i < APIKEY_FINGERPRINT_LEN / 2; i++) {
+    for (i = 0; i < sizeof(mac) / 4; i++) {
         pepper->fingerprint[2 * i] = hex[mac[i] >> 4];
         pepper->fingerprint[2 * i + 1] = hex[mac[i] & 15];
     }

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules of the house that no other tool checks: layers, who may include what, the length of functions,
+numbers of log messages, functions nobody should call."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+# Files of src/httpd, lowest first: a file includes only headers of lines above its own, or its own.
+LAYERS = [
+    ["config"],
+    ["request"],
+    ["credential", "dbd", "scrub"],
+    ["lookup"],
+    ["identity"],
+    ["challenge", "check"],
+    ["authn", "authz", "basic", "fixups", "caching", "vars", "config_check", "directives"],
+]
+# Headers that only some files may see.
+RESERVED = {
+    r"mod_dbd\.h|apr_dbd\.h": {"src/httpd/dbd.c"},
+    r"mysql\.h|errmsg\.h": {"src/core/db.h", "src/core/db.c"},
+    r"openssl/(?!crypto\.h).*": {"src/core/digest.c"},
+    r"jansson\.h": {"src/cli/print.h"},
+    r"zlib\.h": {"src/core/keyfmt.c"},
+}
+OF_HTTPD = re.compile(r"httpd\.h|http_\w+\.h|ap_\w+\.h|mod_\w+\.h|util_\w+\.h|\.\./(httpd|cli)/.*")
+BANNED = re.compile(r"\b(sprintf|vsprintf|strcpy|strcat|strtok|sscanf|gets|atoi|atol|system|alloca)\s*\(")
+LONGEST = 60
+
+complaints = []
+
+
+def sources(pattern):
+    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", pattern],
+                            capture_output=True, text=True, check=True).stdout.split()
+    return [path for path in listed if Path(path).exists()]
+
+
+def includes(path):
+    return re.findall(r'^#include [<"]([^>"]+)[>"]', Path(path).read_text(), re.MULTILINE)
+
+
+def said(what, count, floor):
+    print(f"      {what}: {count} looked at")
+    if count < floor:
+        complaints.append(f"{what}: only {count} found, at least {floor} expected; the rule has gone blind")
+
+
+def check_layers():
+    rank = {name: level for level, names in enumerate(LAYERS) for name in names}
+    count = 0
+    for path in sources("src/httpd/*.[ch]"):
+        stem = Path(path).stem
+        if stem not in rank:
+            complaints.append(f"{path}: has no place in LAYERS of {__file__}")
+            continue
+        for header in includes(path):
+            other = Path(header).stem
+            count += 1
+            if header.startswith("../cli/") or ("/" not in header and other in rank and other != stem
+                                                and rank[other] >= rank[stem]):
+                complaints.append(f"{path}: includes {header}, which is not below it")
+    said("includes between layers", count, 60)
+
+
+def check_includes():
+    count = 0
+    for path in sources("*.[ch]"):
+        if path.startswith("tests/"):
+            continue
+        for header in includes(path):
+            count += 1
+            if path.startswith(("src/core/", "src/cli/")) and OF_HTTPD.fullmatch(header):
+                complaints.append(f"{path}: includes {header}, but only src/httpd knows httpd")
+            for pattern, allowed in RESERVED.items():
+                if re.fullmatch(pattern, header) and path not in allowed:
+                    complaints.append(f"{path}: includes {header}, which belongs to {', '.join(sorted(allowed))}")
+    said("includes", count, 150)
+
+
+def check_text():
+    lines = 0
+    numbers = {}
+    for path in sources("*.[ch]"):
+        text = Path(path).read_text()
+        lines += text.count("\n")
+        if not text.startswith("/* SPDX-License-Identifier: Apache-2.0 */\n"):
+            complaints.append(f"{path}: the first line is not the SPDX line")
+        if path.startswith("tests/"):
+            continue
+        for number, line in enumerate(text.split("\n"), 1):
+            if BANNED.search(line):
+                complaints.append(f"{path}:{number}: {BANNED.search(line)[1]}() is banned")
+        for message in re.findall(r'"(AK\d{4}):', text):
+            numbers.setdefault(message, []).append(path)
+    for message, places in numbers.items():
+        if len(places) > 1:
+            complaints.append(f"{message} is used {len(places)} times: {', '.join(places)}")
+    said("lines", lines, 3000)
+    said("log message numbers", len(numbers), 8)
+
+
+def check_functions():
+    paths = [path for path in sources("*.c") if not path.startswith("tests/")]
+    tags = subprocess.run(["ctags", "--c-kinds=f", "--fields=+ne", "--output-format=json", "-o", "-", *paths],
+                          capture_output=True, text=True, check=True).stdout
+    functions = [json.loads(line) for line in tags.splitlines() if '"end"' in line]
+    for f in functions:
+        length = f["end"] - f["line"] + 1
+        if length > LONGEST:
+            complaints.append(f"{f['path']}:{f['line']}: {f['name']}() has {length} lines, more than {LONGEST}")
+    said("functions", len(functions), 150)
+
+
+check_layers()
+check_includes()
+check_text()
+check_functions()
+for complaint in complaints:
+    print("      " + complaint)
+sys.exit(bool(complaints))
