@@ -7,11 +7,15 @@
 --     ALTER USER apikey_check@localhost IDENTIFIED BY '…' ACCOUNT UNLOCK;
 -- Idempotent: an account that exists keeps its password and its lock.
 
--- For the server that checks keys (DBDParams of mod_dbd): reads keys, writes nothing.
+-- For the server that checks keys (DBDParams of mod_dbd): reads keys, writes down their use,
+-- prunes the change feed.
 CREATE USER IF NOT EXISTS apikey_check@localhost ACCOUNT LOCK;
 GRANT SELECT ON api_keys TO apikey_check@localhost;
 GRANT SELECT ON api_key_secrets TO apikey_check@localhost;
 GRANT SELECT ON api_key_settings TO apikey_check@localhost;
+GRANT SELECT, DELETE ON api_key_changes TO apikey_check@localhost;
+GRANT SELECT, INSERT, UPDATE ON api_key_usage TO apikey_check@localhost;
+GRANT SELECT, INSERT, UPDATE ON api_key_usage_writers TO apikey_check@localhost;
 
 -- For creating, listing and revoking keys (apikeyctl).
 CREATE USER IF NOT EXISTS apikey_manage@localhost ACCOUNT LOCK;

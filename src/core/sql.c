@@ -56,6 +56,28 @@ static const char *const text[APIKEY_SQL_COUNT] = {
     [APIKEY_SQL_SET_SETTING] =
         "INSERT INTO api_key_settings (name, value) VALUES (?, ?) "
         "ON DUPLICATE KEY UPDATE value = VALUES(value)",
+    [APIKEY_SQL_FEED_BOUNDS] =
+        "SELECT COALESCE(MIN(id), 0), COALESCE(MAX(id), 0) FROM api_key_changes",
+    [APIKEY_SQL_FEED_READ] = "SELECT id, key_id FROM api_key_changes "
+                             "WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
+    [APIKEY_SQL_FEED_COUNT] = "SELECT COUNT(*) FROM api_key_changes WHERE id BETWEEN ? AND ?",
+    [APIKEY_SQL_FEED_PRUNE] =
+        "DELETE FROM api_key_changes WHERE changed_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND "
+        "AND id < ? ORDER BY id LIMIT ?",
+    [APIKEY_SQL_DIRTY_READS] = "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED",
+    [APIKEY_SQL_WRITER_SEEN] =
+        "SELECT sequence FROM api_key_usage_writers WHERE writer = ? FOR UPDATE",
+    [APIKEY_SQL_WRITER_NOTE] =
+        "INSERT INTO api_key_usage_writers (writer, sequence) VALUES (?, ?) "
+        "ON DUPLICATE KEY UPDATE sequence = VALUES(sequence), "
+        "written_at = UTC_TIMESTAMP(3)",
+    /* The assignments run from left to right: the address before the time it is judged by. */
+    [APIKEY_SQL_ADD_USE] =
+        "INSERT INTO api_key_usage (key_id, last_used_at, last_used_ip, use_count) VALUES "
+        "(?, TIMESTAMPADD(MICROSECOND, ?, TIMESTAMP'1970-01-01 00:00:00'), ?, ?) "
+        "ON DUPLICATE KEY UPDATE use_count = use_count + VALUES(use_count), "
+        "last_used_ip = IF(VALUES(last_used_at) >= last_used_at, VALUES(last_used_ip), "
+        "last_used_ip), last_used_at = GREATEST(last_used_at, VALUES(last_used_at))",
 };
 
 const char *apikey_sql_text(apikey_sql_t statement)
@@ -65,5 +87,5 @@ const char *apikey_sql_text(apikey_sql_t statement)
 
 int apikey_sql_reads(apikey_sql_t statement)
 {
-    return strncmp(text[statement], "SELECT", 6) == 0;
+    return strncmp(text[statement], "SELECT", 6) == 0 || strncmp(text[statement], "SET ", 4) == 0;
 }

@@ -17,6 +17,14 @@ typedef enum {
     APIKEY_SQL_LIST_OWNER, /* (owner type, owner, before id, status, status, limit) -> same */
     APIKEY_SQL_GET_SETTING, /* (name) -> value */
     APIKEY_SQL_SET_SETTING, /* (name, value) */
+    APIKEY_SQL_FEED_BOUNDS,  /* () -> lowest id, highest id, uncommitted ones too */
+    APIKEY_SQL_FEED_READ,    /* (above id, up to id, limit) -> id, key id; the same */
+    APIKEY_SQL_FEED_COUNT,   /* (from id, to id) -> rows; see apikey_store_feed_count() */
+    APIKEY_SQL_FEED_PRUNE,   /* (seconds, below id, limit) */
+    APIKEY_SQL_DIRTY_READS,  /* () the next statement sees what is not committed yet */
+    APIKEY_SQL_WRITER_SEEN,  /* (writer) -> last sequence */
+    APIKEY_SQL_WRITER_NOTE,  /* (writer, sequence) */
+    APIKEY_SQL_ADD_USE,      /* (key id, last us, address, count) */
     APIKEY_SQL_COUNT
 } apikey_sql_t;
 

@@ -278,3 +278,123 @@ apikey_db_status_t apikey_store_set_setting(apikey_db_t *db, const char *name,
     const apikey_arg_t args[] = {apikey_arg_text(name), apikey_arg_text(value)};
     return apikey_db_run(db, APIKEY_SQL_SET_SETTING, args, NULL, NULL);
 }
+
+typedef struct {
+    int64_t number[2];
+    apikey_change_fn each;
+    void *baton;
+} numbers_t;
+
+static bool one_number(const apikey_col_t *cols, void *baton)
+{
+    ((numbers_t *)baton)->number[0] = cols[0].number;
+    return true;
+}
+
+static bool two_numbers(const apikey_col_t *cols, void *baton)
+{
+    ((numbers_t *)baton)->number[1] = cols[1].number;
+    return one_number(cols, baton);
+}
+
+static bool change_row(const apikey_col_t *cols, void *baton)
+{
+    const numbers_t *numbers = baton;
+    return numbers->each((uint64_t)cols[0].number, (uint64_t)cols[1].number, numbers->baton);
+}
+
+/* Runs a statement that is to see what is not committed yet. The setting is for the one next
+ * transaction: it does not stay with the pooled session. */
+static apikey_db_status_t run_dirty(apikey_db_t *db, apikey_sql_t statement,
+                                    const apikey_arg_t *args, apikey_row_fn row, void *baton)
+{
+    const apikey_db_status_t rv = apikey_db_run(db, APIKEY_SQL_DIRTY_READS, NULL, NULL, NULL);
+    return rv == APIKEY_DB_OK ? apikey_db_run(db, statement, args, row, baton) : rv;
+}
+
+apikey_db_status_t apikey_store_feed_bounds(apikey_db_t *db, uint64_t *lowest,
+                                            uint64_t *highest)
+{
+    numbers_t numbers = {{0, 0}, NULL, NULL};
+    const apikey_db_status_t rv =
+        run_dirty(db, APIKEY_SQL_FEED_BOUNDS, NULL, two_numbers, &numbers);
+
+    *lowest = (uint64_t)numbers.number[0];
+    *highest = (uint64_t)numbers.number[1];
+    return rv;
+}
+
+apikey_db_status_t apikey_store_feed_read(apikey_db_t *db, uint64_t above, uint64_t upto,
+                                          int limit, apikey_change_fn each, void *baton)
+{
+    const apikey_arg_t args[] = {apikey_arg_int((int64_t)above), apikey_arg_int((int64_t)upto),
+                                 apikey_arg_int(limit)};
+    numbers_t numbers = {{0, 0}, each, baton};
+
+    return run_dirty(db, APIKEY_SQL_FEED_READ, args, change_row, &numbers);
+}
+
+apikey_db_status_t apikey_store_feed_count(apikey_db_t *db, uint64_t low, uint64_t high,
+                                           bool dirty, int64_t *count)
+{
+    const apikey_arg_t args[] = {apikey_arg_int((int64_t)low), apikey_arg_int((int64_t)high)};
+    numbers_t numbers = {{0, 0}, NULL, NULL};
+    const apikey_db_status_t rv =
+        dirty ? run_dirty(db, APIKEY_SQL_FEED_COUNT, args, one_number, &numbers)
+              : apikey_db_run(db, APIKEY_SQL_FEED_COUNT, args, one_number, &numbers);
+
+    *count = numbers.number[0];
+    return rv;
+}
+
+apikey_db_status_t apikey_store_feed_prune(apikey_db_t *db, int64_t age_s, uint64_t below,
+                                           int limit)
+{
+    const apikey_arg_t args[] = {apikey_arg_int(age_s), apikey_arg_int((int64_t)below),
+                                 apikey_arg_int(limit)};
+    return apikey_db_run(db, APIKEY_SQL_FEED_PRUNE, args, NULL, NULL);
+}
+
+static apikey_db_status_t add_uses(apikey_db_t *db, const apikey_use_t *uses,
+                                   unsigned int count)
+{
+    apikey_db_status_t rv = APIKEY_DB_OK;
+    unsigned int i;
+
+    for (i = 0; i < count && rv == APIKEY_DB_OK; i++) {
+        const apikey_arg_t args[] = {
+            apikey_arg_int((int64_t)uses[i].key_id),
+            apikey_arg_int(uses[i].last_ms * 1000),
+            apikey_arg_text(uses[i].address),
+            apikey_arg_int((int64_t)uses[i].count),
+        };
+        rv = apikey_db_run(db, APIKEY_SQL_ADD_USE, args, NULL, NULL);
+    }
+    return rv;
+}
+
+apikey_db_status_t apikey_store_add_uses(apikey_db_t *db, const char *writer, uint64_t sequence,
+                                         const apikey_use_t *uses, unsigned int count)
+{
+    const apikey_arg_t args[] = {apikey_arg_text(writer), apikey_arg_int((int64_t)sequence)};
+    numbers_t seen = {{-1, 0}, NULL, NULL};
+    apikey_db_status_t rv = apikey_db_begin(db);
+
+    if (rv != APIKEY_DB_OK) {
+        return rv;
+    }
+    /* The writer's row is locked first: of two processes with the same batch, one waits here
+     * and then finds it written. */
+    rv = apikey_db_run(db, APIKEY_SQL_WRITER_SEEN, args, one_number, &seen);
+    if (rv == APIKEY_DB_OK && seen.number[0] < (int64_t)sequence) {
+        rv = add_uses(db, uses, count);
+        if (rv == APIKEY_DB_OK) {
+            rv = apikey_db_run(db, APIKEY_SQL_WRITER_NOTE, args, NULL, NULL);
+        }
+    }
+    if (rv != APIKEY_DB_OK) {
+        apikey_db_rollback(db);
+        return rv;
+    }
+    return apikey_db_commit(db);
+}

@@ -70,4 +70,36 @@ apikey_db_status_t apikey_store_get_setting(apikey_db_t *db, const char *name, a
 apikey_db_status_t apikey_store_set_setting(apikey_db_t *db, const char *name,
                                             const char *value);
 
+/* The change feed. "Dirty" calls see rows of transactions that are still open. */
+typedef bool (*apikey_change_fn)(uint64_t id, uint64_t key_id, void *baton);
+
+/* Lowest and highest id, dirty; 0 and 0 for an empty feed. */
+apikey_db_status_t apikey_store_feed_bounds(apikey_db_t *db, uint64_t *lowest,
+                                            uint64_t *highest);
+
+/* Calls `each` for up to `limit` changes above `above` up to `upto`, in their order, dirty. */
+apikey_db_status_t apikey_store_feed_read(apikey_db_t *db, uint64_t above, uint64_t upto,
+                                          int limit, apikey_change_fn each, void *baton);
+
+/* How many changes there are from `low` to `high`: committed ones, or with open ones. */
+apikey_db_status_t apikey_store_feed_count(apikey_db_t *db, uint64_t low, uint64_t high,
+                                           bool dirty, int64_t *count);
+
+/* Deletes up to `limit` changes below `below` that are older than `age_s` seconds. */
+apikey_db_status_t apikey_store_feed_prune(apikey_db_t *db, int64_t age_s, uint64_t below,
+                                           int limit);
+
+/* One key's share of a batch of uses. */
+typedef struct {
+    uint64_t key_id;
+    uint64_t count;
+    int64_t last_ms;
+    const char *address;
+} apikey_use_t;
+
+/* Adds a batch, sorted by key id, in one transaction; one of the same writer and sequence that
+ * was added before has no effect. */
+apikey_db_status_t apikey_store_add_uses(apikey_db_t *db, const char *writer, uint64_t sequence,
+                                         const apikey_use_t *uses, unsigned int count);
+
 #endif

@@ -2,20 +2,25 @@
 #include "dbd.h"
 
 #include "config.h"
+#include "workers.h"
 
 #include <apr_atomic.h>
 #include <apr_dbd.h>
 #include <apr_optional.h>
 #include <apr_optional_hooks.h>
 #include <apr_strings.h>
+#include <fcntl.h>
 #include <http_config.h>
 #include <mod_dbd.h>
+#include <pthread.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* Bounds the search for a living connection; far above any sensible DBDMax. */
 enum { TRIES_MAX = 256 };
 
-static const char db_of_connection[] = "mod_authn_apikey";
+static const char of_connection[] = "mod_authn_apikey";
 
 /* Set in post_config, before there are threads. */
 static APR_OPTIONAL_FN_TYPE(ap_dbd_open) *dbd_open;
@@ -26,33 +31,101 @@ static APR_OPTIONAL_FN_TYPE(ap_dbd_close) *dbd_close;
  * number moved tells the first from the second. */
 static apr_uint32_t discarded;
 
-static apr_status_t count_discarded(void *data)
+/* What we keep for a connection of mod_dbd's, in its pool. */
+typedef struct connection_t {
+    struct connection_t *next;
+    MYSQL *handle;
+    apikey_db_t *db;
+    unsigned long session;
+    int socket; /* a descriptor of our own: the library's may be another file by the time we
+                   shut it down */
+} connection_t;
+
+static struct {
+    pthread_mutex_t mutex;
+    connection_t *first;
+} connections = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static void watch_socket(connection_t *c)
 {
-    (void)data;
+    pthread_mutex_lock(&connections.mutex);
+    if (c->socket >= 0) {
+        close(c->socket);
+    }
+    c->socket = fcntl(mysql_get_socket(c->handle), F_DUPFD_CLOEXEC, 3);
+    c->session = mysql_thread_id(c->handle);
+    pthread_mutex_unlock(&connections.mutex);
+}
+
+static apr_status_t discard(void *data)
+{
+    connection_t **at;
+    connection_t *c = data;
+
+    pthread_mutex_lock(&connections.mutex);
+    for (at = &connections.first; *at; at = &(*at)->next) {
+        if (*at == c) {
+            *at = c->next;
+            break;
+        }
+    }
+    if (c->socket >= 0) {
+        close(c->socket);
+    }
+    pthread_mutex_unlock(&connections.mutex);
     apr_atomic_inc32(&discarded);
     return APR_SUCCESS;
 }
 
+/* Our statements are not prepared by mod_dbd: a table of ours that is missing would keep
+ * everybody else from connecting. */
 static apr_status_t on_connect(apr_pool_t *pool, dbd_cfg_t *cfg, ap_dbd_t *rec)
 {
+    connection_t *c;
+
     (void)pool;
     (void)cfg;
-    apr_pool_cleanup_register(rec->pool, NULL, count_discarded, apr_pool_cleanup_null);
+    if (strcmp(apr_dbd_name(rec->driver), "mysql") != 0) {
+        return OK;
+    }
+    c = apr_pcalloc(rec->pool, sizeof(*c));
+    c->handle = apr_dbd_native_handle(rec->driver, rec->handle);
+    c->db = apikey_db_make(c->handle, rec->pool);
+    c->socket = -1;
+    watch_socket(c);
+    pthread_mutex_lock(&connections.mutex);
+    c->next = connections.first;
+    connections.first = c;
+    pthread_mutex_unlock(&connections.mutex);
+    apr_pool_userdata_setn(c, of_connection, NULL, rec->pool);
+    apr_pool_cleanup_register(rec->pool, c, discard, apr_pool_cleanup_null);
     return OK;
 }
 
-/* Our statements on this connection, made when we first get it. They are not prepared by
- * mod_dbd: a table of ours that is missing would keep everybody else from connecting. */
 static apikey_db_t *db_of(const ap_dbd_t *rec)
 {
-    void *db = NULL;
+    void *data = NULL;
+    connection_t *c;
 
-    apr_pool_userdata_get(&db, db_of_connection, rec->pool);
-    if (!db && strcmp(apr_dbd_name(rec->driver), "mysql") == 0) {
-        db = apikey_db_make(apr_dbd_native_handle(rec->driver, rec->handle), rec->pool);
-        apr_pool_userdata_setn(db, db_of_connection, NULL, rec->pool);
+    apr_pool_userdata_get(&data, of_connection, rec->pool);
+    c = data;
+    if (c && c->session != mysql_thread_id(c->handle)) {
+        watch_socket(c); /* mod_dbd's ping has connected anew (reconnect=1) */
     }
-    return db;
+    return c ? c->db : NULL;
+}
+
+void apikey_dbd_hang_up(void)
+{
+    const connection_t *c;
+
+    pthread_mutex_lock(&connections.mutex);
+    for (c = connections.first; c; c = c->next) {
+        if (c->socket >= 0) {
+            shutdown(c->socket, SHUT_RDWR);
+        }
+    }
+    pthread_mutex_unlock(&connections.mutex);
 }
 
 static const char *explain(const apikey_db_t *db, apr_pool_t *pool)
@@ -64,7 +137,7 @@ static const char *explain(const apikey_db_t *db, apr_pool_t *pool)
                         *remedy ? "; " : "", remedy);
 }
 
-/* One connection, one try. `*rec_gone` says that there was none to be had. */
+/* One connection, one try. `*none` says that there was none to be had. */
 static apikey_db_status_t try_once(server_rec *s, apr_pool_t *pool, apikey_dbd_work_fn work,
                                    void *baton, const char **why, bool *none)
 {
@@ -99,7 +172,8 @@ apikey_db_status_t apikey_dbd_run(server_rec *s, apr_pool_t *pool, apikey_dbd_wo
         *why = "mod_dbd is not loaded";
         return APIKEY_DB_FAILED;
     }
-    for (tries = 0; tries < TRIES_MAX; tries++) {
+    *why = "httpd is stopping";
+    for (tries = 0; tries < TRIES_MAX && !apikey_workers_hurry(); tries++) {
         const apr_uint32_t before = apr_atomic_read32(&discarded);
         bool none;
 

@@ -1,42 +1,230 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lookup.h"
 
+#include "board.h"
+#include "breaker.h"
+#include "cache.h"
 #include "config.h"
 #include "dbd.h"
+#include "workers.h"
 
 #include "../core/store.h"
 
-#include <http_log.h>
+#include <apr_strings.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
-APLOG_USE_MODULE(authn_apikey);
+/* One question to the database, which any number of requests of this child may wait for. Freed
+ * by the last one who has a share in it, the thread that asks included. */
+typedef struct question_t {
+    struct question_t *next;
+    apikey_mac_t mac;
+    apikey_digests_t digests;
+    server_rec *server;
+    int shares;
+    bool done;
+    bool answered; /* done, and the database said something */
+    bool known;    /* answered, and there is such a key */
+    apikey_fact_t fact;
+    const char *unusable; /* of the record: static text */
+} question_t;
+
+/* Of this child. On the path of a request only where memory does not know the answer. */
+static struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t done;
+    question_t *open;
+} asked = {.mutex = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
+
+static int64_t now_ms(void)
+{
+    return apr_time_as_msec(apr_time_now());
+}
+
+/* With the mutex held. */
+static void give_up_share(question_t *q)
+{
+    if (--q->shares == 0) {
+        free(q);
+    }
+}
+
+/* With the mutex held: no longer to be joined. */
+static void close_question(question_t *q)
+{
+    question_t **at;
+
+    for (at = &asked.open; *at && *at != q; at = &(*at)->next) {
+    }
+    if (*at) {
+        *at = q->next;
+    }
+    q->done = true;
+}
 
 typedef struct {
-    const apikey_credential_t *cred;
+    question_t *question;
     apr_pool_t *pool;
     const apikey_record_t *record;
-} lookup_t;
+    uint64_t sequence;
+} asking_t;
 
 static apikey_db_status_t find(apikey_db_t *db, void *baton)
 {
-    lookup_t *lookup = baton;
-    return apikey_store_find(db, &lookup->cred->digests, lookup->pool, &lookup->record);
+    asking_t *asking = baton;
+
+    asking->sequence = apikey_cache_sequence();
+    return apikey_store_find(db, &asking->question->digests, asking->pool, &asking->record);
+}
+
+/* Copies a record into a question, which outlives the thread's pool. */
+static void keep(question_t *q, const apikey_record_t *record)
+{
+    q->known = record != NULL;
+    if (record) {
+        char *text = (char *)q->fact.words;
+        const size_t owner_size = strlen(record->owner) + 1;
+
+        q->fact.record = *record;
+        memcpy(text, record->owner, owner_size);
+        memcpy(text + owner_size, record->scopes, strlen(record->scopes) + 1);
+        q->fact.record.owner = text;
+        q->fact.record.scopes = text + owner_size;
+    }
+}
+
+/* On a thread of workers.c. */
+static void ask(void *baton, apr_pool_t *pool)
+{
+    question_t *q = baton;
+    asking_t asking = {q, pool, NULL, 0};
+    const char *why;
+    const bool answered =
+        apikey_dbd_run(q->server, pool, find, &asking, &why) == APIKEY_DB_OK;
+
+    if (answered) {
+        apikey_breaker_succeeded(q->server, now_ms());
+        apikey_cache_put(q->server, q->mac, asking.record, asking.sequence, now_ms());
+    }
+    else {
+        apikey_breaker_failed(q->server, now_ms(), why);
+    }
+    pthread_mutex_lock(&asked.mutex);
+    keep(q, asking.record);
+    q->answered = answered;
+    close_question(q);
+    pthread_cond_broadcast(&asked.done);
+    give_up_share(q);
+    pthread_mutex_unlock(&asked.mutex);
+}
+
+/* With the mutex held: a share in the question about this credential, asked now unless it is
+ * being asked already. NULL where it cannot be. */
+static question_t *share(server_rec *s, const apikey_credential_t *cred)
+{
+    question_t *q;
+
+    for (q = asked.open; q; q = q->next) {
+        if (memcmp(&q->mac, &cred->mac, sizeof(q->mac)) == 0) {
+            q->shares++;
+            return q;
+        }
+    }
+    q = calloc(1, sizeof(*q));
+    if (!q) {
+        return NULL;
+    }
+    q->mac = cred->mac;
+    q->digests = cred->digests;
+    q->server = s;
+    q->shares = 2; /* ours and the thread's */
+    if (!apikey_workers_do(ask, q)) {
+        free(q);
+        return NULL;
+    }
+    q->next = asked.open;
+    asked.open = q;
+    return q;
+}
+
+static void deadline_in(int64_t ms, struct timespec *until)
+{
+    clock_gettime(CLOCK_REALTIME, until);
+    until->tv_sec += ms / 1000;
+    until->tv_nsec += ms % 1000 * 1000000;
+    until->tv_sec += until->tv_nsec / 1000000000;
+    until->tv_nsec %= 1000000000;
+}
+
+static const apikey_record_t *copy_record(const apikey_record_t *record, apr_pool_t *pool)
+{
+    apikey_record_t *copy = apr_pmemdup(pool, record, sizeof(*record));
+
+    copy->owner = apr_pstrdup(pool, record->owner);
+    copy->scopes = apr_pstrdup(pool, record->scopes);
+    return copy;
+}
+
+/* Asks the database, for as long as ApiKeyTimeout allows. */
+static bool ask_and_wait(server_rec *s, apikey_credential_t *cred, apr_pool_t *pool)
+{
+    const int64_t timeout = apikey_server_conf(s)->timeout;
+    struct timespec until;
+    bool answered = false;
+    bool overdue = false;
+    question_t *q;
+
+    deadline_in(timeout, &until);
+    pthread_mutex_lock(&asked.mutex);
+    q = share(s, cred);
+    while (q && !q->done && !overdue) {
+        overdue = pthread_cond_timedwait(&asked.done, &asked.mutex, &until) == ETIMEDOUT;
+    }
+    if (q) {
+        answered = q->answered;
+        cred->record = answered && q->known ? copy_record(&q->fact.record, pool) : NULL;
+        give_up_share(q);
+    }
+    pthread_mutex_unlock(&asked.mutex);
+    if (overdue && !answered) {
+        apikey_breaker_failed(s, now_ms(),
+                              apr_psprintf(pool, "no answer within %" APR_INT64_T_FMT
+                                                 " ms (ApiKeyTimeout)",
+                                           timeout));
+    }
+    return answered;
 }
 
 bool apikey_lookup(request_rec *r, apikey_credential_t *cred)
 {
     /* The record outlives redirects, as the credential does. */
-    lookup_t lookup = {cred, apikey_request_call(r)->credentials->pool, NULL};
-    const char *why;
+    apr_pool_t *pool = apikey_request_call(r)->credentials->pool;
+    const int64_t now = now_ms();
+    apikey_fact_state_t state;
+    apikey_fact_t fact;
 
     if (cred->looked_up) {
         return true;
     }
-    if (apikey_dbd_run(r->server, r->pool, find, &lookup, &why) != APIKEY_DB_OK) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      "AK0020: the database cannot be asked about an API key: %s", why);
-        return false;
+    state = apikey_cache_get(r->server, cred->mac, now, &fact);
+    if (state == APIKEY_FACT_FRESH) {
+        cred->record = copy_record(&fact.record, pool);
+        return cred->looked_up = true;
     }
-    cred->record = lookup.record;
-    cred->looked_up = true;
-    return true;
+    if (state == APIKEY_FACT_ABSENT) {
+        return cred->looked_up = true;
+    }
+    atomic_store(&apikey_board_realm(r->server)->active, 1);
+    if (apikey_credential_digest(r, cred) && apikey_breaker_allows(r->server, now) &&
+        ask_and_wait(r->server, cred, pool)) {
+        return cred->looked_up = true;
+    }
+    if (state == APIKEY_FACT_STALE) { /* ApiKeyStale */
+        cred->record = copy_record(&fact.record, pool);
+        return cred->looked_up = true;
+    }
+    return false;
 }

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "facts.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+enum {
+    DROPS = 65536,
+    BRIEF_WORDS = 14, /* owner and scopes of up to 78 bytes together: nearly all there are */
+    ABSENT_WORDS = 1
+};
+
+struct apikey_facts_header_t {
+    _Alignas(64) _Atomic uint64_t sequence;
+    _Atomic uint64_t flushed; /* facts below this number are worth nothing */
+    _Atomic uint64_t evictions;
+    _Alignas(64) char end[1];
+};
+
+/* The payload of a fact. */
+enum { ID, EXPIRES, SEQUENCE, SHAPE, TEXT };
+
+typedef struct {
+    size_t brief, lengthy, absent;
+} shares_t;
+
+static shares_t shares(size_t size)
+{
+    const size_t fixed = sizeof(struct apikey_facts_header_t) + DROPS * sizeof(uint64_t);
+    shares_t s = {0, 0, 0};
+
+    if (size > fixed) {
+        s.lengthy = (size - fixed) / 16 & ~(size_t)63;
+        s.absent = (size - fixed) / 16 & ~(size_t)63;
+        s.brief = (size - fixed - s.lengthy - s.absent) & ~(size_t)63;
+    }
+    return s;
+}
+
+size_t apikey_facts_min_size(void)
+{
+    return sizeof(struct apikey_facts_header_t) + DROPS * sizeof(uint64_t) + 512 * 1024;
+}
+
+uint64_t apikey_facts_capacity(size_t size)
+{
+    return apikey_table_slots(shares(size).brief, BRIEF_WORDS);
+}
+
+bool apikey_facts_map(apikey_facts_t *facts, void *memory, size_t size)
+{
+    const shares_t s = shares(size);
+    unsigned char *at = memory;
+
+    if (size < apikey_facts_min_size()) {
+        return false;
+    }
+    facts->header = memory;
+    at += sizeof(struct apikey_facts_header_t);
+    facts->drops = (uint64_t *)(void *)at;
+    at += DROPS * sizeof(uint64_t);
+    return apikey_table_map(&facts->brief, at, s.brief, BRIEF_WORDS) &&
+           apikey_table_map(&facts->lengthy, at + s.brief, s.lengthy, APIKEY_FACT_WORDS) &&
+           apikey_table_map(&facts->absent, at + s.brief + s.lengthy, s.absent, ABSENT_WORDS);
+}
+
+static _Atomic uint64_t *drop_of(const apikey_facts_t *facts, uint64_t key_id)
+{
+    const uint64_t place = (key_id * UINT64_C(0x9e3779b97f4a7c15)) >> 48;
+    return (_Atomic uint64_t *)&facts->drops[place % DROPS];
+}
+
+static bool outdated(const apikey_facts_t *facts, uint64_t sequence)
+{
+    return sequence < atomic_load_explicit(&facts->header->flushed, memory_order_acquire);
+}
+
+static apikey_fact_state_t age_state(int64_t age, int64_t ttl, int64_t stale)
+{
+    if (age < 0) { /* the clock was set back: nobody knows how old this is */
+        return APIKEY_FACT_UNKNOWN;
+    }
+    return age < ttl           ? APIKEY_FACT_FRESH
+           : age - ttl < stale ? APIKEY_FACT_STALE
+                               : APIKEY_FACT_UNKNOWN;
+}
+
+/* Turns a payload into a record; false where it does not add up. */
+static bool unpack(apikey_fact_t *fact, unsigned int words)
+{
+    const uint64_t shape = fact->words[SHAPE];
+    const size_t owner_len = shape & 0xffff;
+    const size_t scopes_len = (shape >> 16) & 0xffff;
+    char *text = (char *)&fact->words[TEXT];
+
+    if (words < TEXT || owner_len + scopes_len + 2 > (words - TEXT) * sizeof(uint64_t)) {
+        return false;
+    }
+    fact->record.id = fact->words[ID];
+    fact->record.expires_ms = (int64_t)fact->words[EXPIRES];
+    fact->record.owner_type = (apikey_owner_t)((shape >> 32) & 0xff);
+    fact->record.revoked = (shape >> 40) & 1;
+    fact->record.unusable = NULL;
+    fact->record.owner = text;
+    fact->record.scopes = text + owner_len + 1;
+    return text[owner_len] == '\0' && text[owner_len + 1 + scopes_len] == '\0';
+}
+
+static apikey_fact_state_t find_fact(const apikey_facts_t *facts, const apikey_table_t *table,
+                                     apikey_mac_t mac, const apikey_fact_terms_t *terms,
+                                     int64_t now_ms, apikey_fact_t *fact)
+{
+    int64_t put_ms;
+    const unsigned int words = apikey_table_get(table, mac, fact->words, &put_ms);
+
+    if (!words || !unpack(fact, words) || outdated(facts, fact->words[SEQUENCE]) ||
+        fact->words[SEQUENCE] <
+            atomic_load_explicit(drop_of(facts, fact->record.id), memory_order_acquire)) {
+        return APIKEY_FACT_UNKNOWN;
+    }
+    return age_state(now_ms - put_ms, terms->ttl, terms->stale);
+}
+
+static apikey_fact_state_t find_absent(const apikey_facts_t *facts, apikey_mac_t mac,
+                                       const apikey_fact_terms_t *terms, int64_t now_ms)
+{
+    uint64_t sequence[ABSENT_WORDS];
+    int64_t put_ms;
+
+    if (!apikey_table_get(&facts->absent, mac, sequence, &put_ms) ||
+        outdated(facts, sequence[0])) {
+        return APIKEY_FACT_UNKNOWN;
+    }
+    return age_state(now_ms - put_ms, terms->negative_ttl, 0) == APIKEY_FACT_FRESH
+               ? APIKEY_FACT_ABSENT
+               : APIKEY_FACT_UNKNOWN;
+}
+
+apikey_fact_state_t apikey_facts_get(const apikey_facts_t *facts, apikey_mac_t mac,
+                                     const apikey_fact_terms_t *terms, int64_t now_ms,
+                                     apikey_fact_t *fact)
+{
+    apikey_fact_state_t state = find_fact(facts, &facts->brief, mac, terms, now_ms, fact);
+
+    if (state == APIKEY_FACT_UNKNOWN) {
+        state = find_fact(facts, &facts->lengthy, mac, terms, now_ms, fact);
+    }
+    return state != APIKEY_FACT_UNKNOWN ? state : find_absent(facts, mac, terms, now_ms);
+}
+
+uint64_t apikey_facts_sequence(const apikey_facts_t *facts)
+{
+    return atomic_load_explicit(&facts->header->sequence, memory_order_acquire);
+}
+
+static unsigned int pack(uint64_t *words, const apikey_record_t *record, uint64_t sequence)
+{
+    const size_t owner_len = strlen(record->owner);
+    const size_t scopes_len = strlen(record->scopes);
+    const size_t bytes = owner_len + scopes_len + 2;
+    const size_t text_words = (bytes + 7) / 8;
+    char *text = (char *)&words[TEXT];
+
+    if (owner_len > APIKEY_OWNER_MAX || scopes_len > APIKEY_SCOPES_MAX) {
+        return 0;
+    }
+    words[ID] = record->id;
+    words[EXPIRES] = (uint64_t)record->expires_ms;
+    words[SEQUENCE] = sequence;
+    words[SHAPE] = owner_len | (uint64_t)scopes_len << 16 | (uint64_t)record->owner_type << 32 |
+                   (uint64_t)record->revoked << 40;
+    words[TEXT + text_words - 1] = 0;
+    memcpy(text, record->owner, owner_len + 1);
+    memcpy(text + owner_len + 1, record->scopes, scopes_len + 1);
+    return (unsigned int)(TEXT + text_words);
+}
+
+void apikey_facts_put(const apikey_facts_t *facts, apikey_mac_t mac,
+                      const apikey_record_t *record, uint64_t sequence, int64_t now_ms,
+                      const apikey_fact_terms_t *terms)
+{
+    uint64_t words[APIKEY_FACT_WORDS];
+    unsigned int count;
+    bool evicted = false;
+
+    if (!record) {
+        apikey_table_put(&facts->absent, mac, &sequence, ABSENT_WORDS, now_ms,
+                         now_ms - terms->negative_ttl, NULL);
+        return;
+    }
+    count = record->unusable ? 0 : pack(words, record, sequence);
+    if (count) {
+        apikey_table_put(count <= BRIEF_WORDS ? &facts->brief : &facts->lengthy, mac, words,
+                         count, now_ms, now_ms - terms->ttl - terms->stale, &evicted);
+    }
+    if (evicted) {
+        atomic_fetch_add_explicit(&facts->header->evictions, 1, memory_order_relaxed);
+    }
+}
+
+static uint64_t next(const apikey_facts_t *facts)
+{
+    return atomic_fetch_add_explicit(&facts->header->sequence, 1, memory_order_acq_rel) + 1;
+}
+
+/* Raises a number that others may be raising too; it never falls. */
+static void raise_to(_Atomic uint64_t *number, uint64_t to)
+{
+    uint64_t now = atomic_load_explicit(number, memory_order_relaxed);
+
+    while (now < to && !atomic_compare_exchange_weak_explicit(
+                           number, &now, to, memory_order_acq_rel, memory_order_relaxed)) {
+    }
+}
+
+void apikey_facts_drop(const apikey_facts_t *facts, uint64_t key_id)
+{
+    raise_to(drop_of(facts, key_id), next(facts));
+}
+
+void apikey_facts_flush(const apikey_facts_t *facts)
+{
+    raise_to(&facts->header->flushed, next(facts));
+}
+
+uint64_t apikey_facts_evictions(const apikey_facts_t *facts)
+{
+    return atomic_load_explicit(&facts->header->evictions, memory_order_relaxed);
+}

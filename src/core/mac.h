@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A keyed 128-bit hash: SipHash-2-4 (Aumasson and Bernstein, 2012) with 128 bits of output. A
+ * pseudo-random function as long as its key is secret: what the cache is searched by, for a
+ * small part of the price of SHA-256. */
+#ifndef APIKEY_MAC_H
+#define APIKEY_MAC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    uint64_t word[2];
+} apikey_mac_t;
+
+/* Hashes `tweak` and then `len` bytes. The tweak tells apart what must never be mixed. `key` is
+ * 128 random bits. With the tweak as the first eight bytes of the text this is SipHash-2-4-128,
+ * but for the length. */
+apikey_mac_t apikey_mac(const uint64_t key[2], const void *bytes, size_t len, uint64_t tweak);
+
+#endif

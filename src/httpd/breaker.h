@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The circuit breaker of a realm, shared by all children: a database that does not answer is
+ * asked by one request now and then, not by everybody. */
+#ifndef APIKEY_BREAKER_H
+#define APIKEY_BREAKER_H
+
+#include <httpd.h>
+#include <stdbool.h>
+
+/* Whether this caller may ask: always while the breaker is closed, now and then while it is
+ * open. */
+bool apikey_breaker_allows(const server_rec *s, int64_t now_ms);
+
+/* Reports how asking went. A change of state is logged, once for all children; `why` says what
+ * happened and what can be done. */
+void apikey_breaker_failed(const server_rec *s, int64_t now_ms, const char *why);
+void apikey_breaker_succeeded(const server_rec *s, int64_t now_ms);
+
+#endif

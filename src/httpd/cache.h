@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The cache as a request sees it: facts under a server's terms. Everything is harmless and does
+ * nothing where ApiKeyCache is Off. */
+#ifndef APIKEY_CACHE_H
+#define APIKEY_CACHE_H
+
+#include "../core/facts.h"
+
+#include <httpd.h>
+
+/* What a credential of this server's is known by in memory. */
+apikey_mac_t apikey_cache_mac(const server_rec *s, const char *text, size_t len);
+
+apikey_fact_state_t apikey_cache_get(const server_rec *s, apikey_mac_t mac, int64_t now_ms,
+                                     apikey_fact_t *fact);
+
+/* To be taken before the SELECT whose result is put. */
+uint64_t apikey_cache_sequence(void);
+
+void apikey_cache_put(const server_rec *s, apikey_mac_t mac, const apikey_record_t *record,
+                      uint64_t sequence, int64_t now_ms);
+
+/* Forgets a key, or everything, on this server at once: the change feed does this, and who
+ * changes a key here must, after its commit. */
+void apikey_cache_drop(uint64_t key_id);
+void apikey_cache_flush(void);
+
+#endif

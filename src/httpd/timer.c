@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "timer.h"
+
+#include "board.h"
+#include "config.h"
+#include "dbd.h"
+#include "feed.h"
+#include "usage.h"
+#include "workers.h"
+
+#include <apr_optional.h>
+#include <http_config.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <mod_watchdog.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+APLOG_USE_MODULE(authn_apikey);
+
+enum {
+    TICK_MS = 100,       /* mod_watchdog's own resolution */
+    HANG_UP_MS = 2000,   /* work that takes longer has a connection that nobody answers on */
+    PATIENCE_MS = 2000   /* of a child that ends */
+};
+
+/* What this child does for a realm, on behalf of the first server that has it. One of a kind at
+ * a time, so that a database that hangs does not gather them. */
+typedef struct {
+    server_rec *server;
+    atomic_bool feeding;
+    atomic_bool writing;
+} task_t;
+
+static struct {
+    server_rec *main_server;
+    task_t *tasks; /* one for each realm in use */
+    int count;
+    pthread_mutex_t mutex; /* held by a tick; taken for good when the child ends */
+    bool ended;
+} timer = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static int64_t now_ms(void)
+{
+    return apr_time_as_msec(apr_time_now());
+}
+
+static void feed(void *baton, apr_pool_t *pool)
+{
+    task_t *task = baton;
+
+    apikey_feed_read(task->server, pool);
+    atomic_store(&task->feeding, false);
+}
+
+static void write_usage(void *baton, apr_pool_t *pool)
+{
+    task_t *task = baton;
+
+    apikey_usage_write(task->server, pool, false);
+    atomic_store(&task->writing, false);
+}
+
+static void write_all_usage(void *baton, apr_pool_t *pool)
+{
+    apikey_usage_write(((task_t *)baton)->server, pool, true);
+}
+
+static void start(task_t *task, atomic_bool *busy, apikey_work_fn work)
+{
+    if (!atomic_exchange(busy, true) && !apikey_workers_do(work, task)) {
+        atomic_store(busy, false);
+    }
+}
+
+static void tick_task(task_t *task, int64_t now)
+{
+    if (!atomic_load(&apikey_board_realm(task->server)->active)) {
+        return;
+    }
+    if (apikey_feed_due(task->server, now)) {
+        start(task, &task->feeding, feed);
+    }
+    if (apikey_usage_due(task->server, now)) {
+        start(task, &task->writing, write_usage);
+    }
+}
+
+static apr_status_t tick(int state, void *data, apr_pool_t *pool)
+{
+    int i;
+
+    (void)data;
+    (void)pool;
+    if (state != AP_WATCHDOG_STATE_RUNNING) {
+        return APR_SUCCESS;
+    }
+    pthread_mutex_lock(&timer.mutex);
+    for (i = 0; i < timer.count && !timer.ended; i++) {
+        tick_task(&timer.tasks[i], now_ms());
+    }
+    pthread_mutex_unlock(&timer.mutex);
+    if (apikey_workers_stuck(HANG_UP_MS)) {
+        apikey_dbd_hang_up();
+    }
+    return APR_SUCCESS;
+}
+
+/* Before mod_dbd takes its connections down: nothing of ours may use one after this. What was
+ * counted is written; a database that hangs is not waited for. */
+static apr_status_t end_child(void *unused)
+{
+    int i;
+
+    (void)unused;
+    pthread_mutex_lock(&timer.mutex);
+    timer.ended = true;
+    pthread_mutex_unlock(&timer.mutex);
+    for (i = 0; i < timer.count; i++) {
+        if (atomic_load(&apikey_board_realm(timer.tasks[i].server)->active)) {
+            apikey_workers_do(write_all_usage, &timer.tasks[i]);
+        }
+    }
+    if (!apikey_workers_stop(PATIENCE_MS)) {
+        apikey_dbd_hang_up();
+        if (!apikey_workers_stop(PATIENCE_MS)) {
+            /* A thread hangs in connect(), inside mod_dbd and with its lock: to take mod_dbd
+             * down in order would hang too. */
+            ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, timer.main_server,
+                         "AK0060: the database does not answer; ending without waiting for it");
+            _exit(0);
+        }
+    }
+    return APR_SUCCESS;
+}
+
+/* One task for each realm, on behalf of the first server that has it. */
+static void make_tasks(apr_pool_t *pool, server_rec *main_server)
+{
+    bool seen[APIKEY_REALMS] = {false};
+    server_rec *s;
+
+    timer.tasks = apr_pcalloc(pool, APIKEY_REALMS * sizeof(*timer.tasks));
+    timer.count = 0;
+    for (s = main_server; s; s = s->next) {
+        const apikey_server_conf_t *conf = apikey_server_conf(s);
+
+        if (!seen[conf->realm]) {
+            seen[conf->realm] = true;
+            timer.tasks[timer.count++].server = s;
+        }
+    }
+}
+
+static void child_init(apr_pool_t *pchild, server_rec *s)
+{
+    timer.main_server = s;
+    apikey_workers_start();
+    pthread_mutex_lock(&timer.mutex);
+    make_tasks(pchild, s);
+    pthread_mutex_unlock(&timer.mutex);
+    apr_pool_pre_cleanup_register(pchild, NULL, end_child);
+}
+
+static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get =
+        APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
+    APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *add =
+        APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);
+    ap_watchdog_t *watchdog;
+
+    (void)plog;
+    (void)ptemp;
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return OK;
+    }
+    if (!get || !add ||
+        get(&watchdog, "_apikey_", 0, 0, pconf) != APR_SUCCESS ||
+        add(watchdog, apr_time_from_msec(TICK_MS), NULL, tick) != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     "AK0061: mod_watchdog is not there: a key that is revoked is refused when "
+                     "ApiKeyCacheTTL has passed, and the use of keys is written down when a "
+                     "child ends");
+    }
+    return OK;
+}
+
+void apikey_timer_register(apr_pool_t *p)
+{
+    (void)p;
+    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+}
