@@ -19,6 +19,7 @@ typedef struct {
     apikey_form_t form;
     apikey_verdict_t verdict;
     const apikey_record_t *record;
+    bool without_pepper; /* the pepper that keys of this database are made with was not given */
 } finding_t;
 
 static const char *explain(const finding_t *f)
@@ -27,7 +28,9 @@ static const char *explain(const finding_t *f)
         return "wrong length or check digits, probably mistyped or cut";
     }
     if (f->verdict == APIKEY_NOT_FOUND) {
-        return "no such key is stored";
+        return f->without_pepper ? "no such key is stored without a pepper; give the file of "
+                                   "the one in use with --pepper"
+                                 : "no such key is stored";
     }
     return f->record && f->record->unusable ? f->record->unusable : "";
 }
@@ -77,6 +80,21 @@ static void print_text(const finding_t *f)
     putchar('\n');
 }
 
+static cli_exit_t look_for_pepper(cli_t *cli, const apikey_peppers_t *peppers, bool *without)
+{
+    const char *recorded;
+    int i;
+
+    if (apikey_store_get_setting(cli->db, "pepper", cli->pool, &recorded) != APIKEY_DB_OK) {
+        return cli_fail_db(cli, "cannot read the settings");
+    }
+    *without = recorded && *recorded;
+    for (i = 0; *without && i < peppers->count; i++) {
+        *without = strcmp(peppers->pepper[i].fingerprint, recorded) != 0;
+    }
+    return CLI_DONE;
+}
+
 static cli_exit_t judge(cli_t *cli, const char *key, size_t len, finding_t *f)
 {
     static const apikey_place_t anywhere = {true, true};
@@ -101,22 +119,30 @@ static cli_exit_t judge(cli_t *cli, const char *key, size_t len, finding_t *f)
         return cli_fail_db(cli, "cannot look the key up");
     }
     f->verdict = apikey_judge(f->record, &anywhere, apr_time_as_msec(apr_time_now()));
-    return CLI_DONE;
+    return f->record ? CLI_DONE : look_for_pepper(cli, &peppers, &f->without_pepper);
+}
+
+/* The first line of standard input without its end; 0 where there is none. A NUL or a line too
+ * long for any credential stays part of it and makes it a bad key. */
+static size_t read_line(char *line, size_t size)
+{
+    size_t len = 0;
+    int c;
+
+    while (len < size && (c = getchar()) != EOF && c != '\n') {
+        line[len++] = (char)c;
+    }
+    return len > 0 && line[len - 1] == '\r' ? len - 1 : len;
 }
 
 cli_exit_t cli_check(cli_t *cli)
 {
     char key[LINE_MAX_BYTES];
     finding_t finding = {0};
-    size_t len;
-    cli_exit_t rc;
+    const size_t len = read_line(key, sizeof(key));
+    cli_exit_t rc = len ? judge(cli, key, len, &finding)
+                        : cli_fail(CLI_USAGE, "give the key on standard input, on one line");
 
-    if (!fgets(key, sizeof(key), stdin)) {
-        return cli_fail(CLI_USAGE, "give the key on standard input");
-    }
-    len = strcspn(key, "\r\n");
-    rc = len ? judge(cli, key, len, &finding)
-             : cli_fail(CLI_USAGE, "the line on standard input is empty");
     OPENSSL_cleanse(key, sizeof(key));
     if (rc != CLI_DONE) {
         return rc;

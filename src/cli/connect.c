@@ -5,6 +5,7 @@
 
 #include <apr_lib.h>
 #include <apr_strings.h>
+#include <fcntl.h>
 #include <mysqld_error.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -76,6 +77,14 @@ static MYSQL *try_connect(MYSQL *conn, const cli_options_t *opt, const dsn_t *ds
                               dsn->sock, 0);
 }
 
+/* Without a terminal of its own the process would read the password from standard input. */
+static bool has_terminal(void)
+{
+    const int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+    return fd >= 0 && close(fd) == 0;
+}
+
 /* Asks on the terminal, not on standard input: `check` reads a key from there. */
 static MYSQL *connect_asking(MYSQL *conn, const cli_options_t *opt, const dsn_t *dsn)
 {
@@ -83,7 +92,7 @@ static MYSQL *connect_asking(MYSQL *conn, const cli_options_t *opt, const dsn_t 
     apr_size_t size = sizeof(password);
     MYSQL *connected = NULL;
 
-    if (access("/dev/tty", R_OK | W_OK) == 0 &&
+    if (has_terminal() &&
         apr_password_get("Password: ", password, &size) == APR_SUCCESS) {
         connected = try_connect(conn, opt, dsn, password);
     }

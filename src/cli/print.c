@@ -3,6 +3,8 @@
 
 #include "when.h"
 
+#include "../core/utf8.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,14 +68,31 @@ cli_exit_t cli_print_json(json_t *json)
     return rc < 0 ? cli_fail(CLI_NOT_DONE, "cannot print JSON") : CLI_DONE;
 }
 
+/* Control characters, those of ISO 8859 (U+0080 to U+009F) too, and the ones that turn the
+ * direction of what follows (U+202A to U+202E, U+2066 to U+2069). */
+static bool drives_terminal(const unsigned char *c, size_t len)
+{
+    if (len == 3) {
+        return c[0] == 0xe2 && ((c[1] == 0x80 && c[2] >= 0xaa && c[2] <= 0xae) ||
+                                (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9));
+    }
+    return len == 1 ? c[0] < 0x20 || c[0] == 0x7f : len == 2 && c[0] == 0xc2 && c[1] < 0xa0;
+}
+
 void cli_print_cell(const char *text, int width)
 {
-    int columns = 0;
+    int columns;
 
-    for (; *text; text++) {
-        const unsigned char c = (unsigned char)*text;
-        putchar(c < 0x20 || c == 0x7f ? '?' : c);
-        columns += (c & 0xc0) != 0x80;
+    for (columns = 0; *text; columns++) {
+        const size_t len = apikey_utf8_length(text);
+
+        if (len == 0 || drives_terminal((const unsigned char *)text, len)) {
+            putchar('?');
+        }
+        else {
+            fwrite(text, 1, len, stdout);
+        }
+        text += len ? len : 1;
     }
     for (; columns < width; columns++) {
         putchar(' ');

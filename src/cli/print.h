@@ -13,8 +13,8 @@ json_t *cli_json_key(const apikey_listed_t *key);
 /* Prints JSON on one line and frees it; CLI_NOT_DONE where that fails. */
 cli_exit_t cli_print_json(json_t *json);
 
-/* Prints text with control characters replaced, so that a description cannot drive the
- * terminal, and pads it to `width` columns. */
+/* Prints text with control characters and what is not UTF-8 replaced, so that a description
+ * cannot drive the terminal, and pads it to `width` columns. */
 void cli_print_cell(const char *text, int width);
 
 /* One key, a line for each property. */

@@ -9,6 +9,9 @@
 #ifndef ER_CONNECTION_KILLED /* MariaDB's alone */
 #define ER_CONNECTION_KILLED 1927
 #endif
+#ifndef ER_CLIENT_INTERACTION_TIMEOUT /* MySQL's alone: idle for wait_timeout */
+#define ER_CLIENT_INTERACTION_TIMEOUT 4031
+#endif
 
 enum { MAX_ARGS = 8, MAX_COLS = 20, MAX_VALUE = 4096 };
 
@@ -68,7 +71,7 @@ static bool lost_connection(unsigned int code)
 {
     return code == CR_SERVER_GONE_ERROR || code == CR_SERVER_LOST ||
            code == CR_SERVER_LOST_EXTENDED || code == ER_CONNECTION_KILLED ||
-           code == ER_SERVER_SHUTDOWN;
+           code == ER_SERVER_SHUTDOWN || code == ER_CLIENT_INTERACTION_TIMEOUT;
 }
 
 /* Also of use to a caller: errors of the client library itself mean that nobody answered. */

@@ -85,8 +85,13 @@ const char *apikey_pepper_read(apikey_pepper_t *pepper, const char *path, apr_po
     apikey_pepper_t *copy;
     const char *why;
     char buf[120];
-    apr_status_t rv = apr_file_open(&file, path, APR_FOPEN_READ, APR_FPROT_OS_DEFAULT, pool);
+    /* Opening a FIFO would wait for its writer. */
+    apr_status_t rv = apr_stat(&info, path, APR_FINFO_TYPE, pool);
 
+    if (rv == APR_SUCCESS && info.filetype != APR_REG) {
+        return apr_psprintf(pool, "pepper file %s cannot be used: it is not a plain file", path);
+    }
+    rv = apr_file_open(&file, path, APR_FOPEN_READ, APR_FPROT_OS_DEFAULT, pool);
     if (rv != APR_SUCCESS) {
         return apr_psprintf(pool, "cannot open pepper file %s: %s", path,
                             apr_strerror(rv, buf, sizeof(buf)));

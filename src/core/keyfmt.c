@@ -95,12 +95,26 @@ apikey_form_t apikey_keyfmt_parse(const char *text, size_t len, const char *cons
     return APIKEY_FORM_FOREIGN;
 }
 
+/* How many of `len` bytes are no base62 digits. */
+static size_t count_others(const char *text, size_t len)
+{
+    size_t n = 0;
+    size_t i;
+
+    for (i = 0; i < len; i++) {
+        n += !is_base62(text[i]);
+    }
+    return n;
+}
+
+/* Not more than one character mistyped: dept_t_ and somebody's mail address is no key. */
 bool apikey_keyfmt_resembles(const char *text, size_t len)
 {
     const size_t plen = prefix_len(text, len);
 
     return plen >= APIKEY_PREFIX_MIN && plen <= APIKEY_PREFIX_MAX &&
-           len >= plen + 3 + APIKEY_RANDOM_LEN && kind_of(text + plen) != APIKEY_OWNER_NONE;
+           len >= plen + 3 + APIKEY_RANDOM_LEN && kind_of(text + plen) != APIKEY_OWNER_NONE &&
+           count_others(text + plen + 3, APIKEY_RANDOM_LEN) <= 1;
 }
 
 size_t apikey_keyfmt_write(char *out, const char *prefix, apikey_owner_t kind,

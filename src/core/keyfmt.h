@@ -31,8 +31,8 @@ bool apikey_keyfmt_prefix_ok(const char *prefix);
 apikey_form_t apikey_keyfmt_parse(const char *text, size_t len, const char *const *prefixes,
                                   int nprefixes, apikey_owner_t *kind);
 
-/* Whether the text has the looks of a key of any prefix, right or damaged: for deciding that
- * something must not be logged. */
+/* Whether the text begins like a key of any prefix, cut in the check or mistyped perhaps: for
+ * deciding that something must not be logged. */
 bool apikey_keyfmt_resembles(const char *text, size_t len);
 
 /* Writes the key string with its NUL to `out` (APIKEY_KEY_MAX + 1 bytes) from

@@ -4,6 +4,7 @@
 #include "judge.h"
 #include "keyfmt.h"
 #include "scope.h"
+#include "utf8.h"
 
 #include <apr_strings.h>
 #include <string.h>
@@ -34,8 +35,8 @@ static const char *why_unusable(const apikey_col_t *cols, apikey_owner_t type)
     const apikey_col_t *owner = &cols[APIKEY_FIND_OWNER];
     const apikey_col_t *scopes = &cols[APIKEY_FIND_SCOPES];
 
-    if (cols[APIKEY_FIND_ID].null || cols[APIKEY_FIND_ID].number == 0) {
-        return "the key has no id";
+    if (cols[APIKEY_FIND_ID].null || cols[APIKEY_FIND_ID].number <= 0) {
+        return "the key has no id, which is a whole number above 0";
     }
     if (!whole_text(owner)) {
         return "the owner id is NULL, too long or contains a NUL byte";
@@ -105,28 +106,26 @@ apikey_db_status_t apikey_store_find(apikey_db_t *db, const apikey_digests_t *di
     return rv;
 }
 
-/* Characters of UTF-8 text: its bytes that do not continue one. */
-static size_t utf8_chars(const char *text)
-{
-    size_t n = 0;
-    for (; *text; text++) {
-        n += ((unsigned char)*text & 0xc0) != 0x80;
-    }
-    return n;
-}
-
 const char *apikey_store_check_new(const apikey_new_key_t *key)
 {
     const char *why =
         apikey_judge_owner(key->owner_type, key->owner, strlen(key->owner));
+    const int owner_chars = apikey_utf8_chars(key->owner);
+    const int description_chars = apikey_utf8_chars(key->description);
 
     if (why) {
         return why;
     }
-    if (utf8_chars(key->owner) > 255) {
+    if (owner_chars < 0) {
+        return "the owner id is not UTF-8";
+    }
+    if (owner_chars > 255) {
         return "the owner id is longer than 255 characters";
     }
-    if (utf8_chars(key->description) > 255) {
+    if (description_chars < 0) {
+        return "the description is not UTF-8";
+    }
+    if (description_chars > 255) {
         return "the description is longer than 255 characters";
     }
     if (strlen(key->scopes) > APIKEY_SCOPES_MAX) {

@@ -21,19 +21,18 @@ APLOG_USE_MODULE(authn_apikey);
 typedef struct {
     apr_array_header_t *words; /* of const char * */
     const ap_expr_info_t *expr;
-    bool negated;          /* `Require not`, or inside RequireNone */
-    bool aliased;          /* inside AuthzProviderAlias: whether it is negated, nobody can see */
-    bool in_all;           /* stands in a RequireAll */
-    const void *container; /* the section it stands in; told apart, never looked into */
+    const ap_directive_t *container; /* the section it stands in; NULL: top of a .htaccess */
+    bool negated;                    /* `Require not`, or inside RequireNone */
+    bool forces;                     /* where nobody is known, it has to see to that */
 } line_t;
 
 /* A scope that a line missed, and where that line stands. */
 typedef struct {
     const char *scope;
-    const void *container;
+    const ap_directive_t *container;
 } missing_t;
 
-static bool is_section(const ap_directive_t *d, const char *name)
+static bool is_directive(const ap_directive_t *d, const char *name)
 {
     return d && ap_cstr_casecmp(d->directive, name) == 0;
 }
@@ -41,8 +40,53 @@ static bool is_section(const ap_directive_t *d, const char *name)
 static bool inside_require_none(const ap_directive_t *d)
 {
     for (; d; d = d->parent) {
-        if (is_section(d, "<RequireNone")) {
+        if (is_directive(d, "<RequireNone")) {
             return true;
+        }
+    }
+    return false;
+}
+
+/* The first word behind a directive: `not`, or the kind of a Require line. */
+static const char *first_word(const ap_directive_t *d, apr_pool_t *p)
+{
+    const char *args = d->args;
+    return ap_getword_conf(p, &args);
+}
+
+/* A line that never grants to a caller nobody knows. */
+static bool needs_user(const ap_directive_t *d, apr_pool_t *p)
+{
+    static const char *const kinds[] = {
+        "apikey",       "apikey-user", "apikey-team", "apikey-scope",
+        "apikey-id",    "apikey-expr", "valid-user",  "user",
+    };
+    const char *word = is_directive(d, "Require") ? first_word(d, p) : "";
+    size_t i;
+
+    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (strcmp(word, kinds[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether some RequireAll around this line refuses callers nobody knows without its help. Then
+ * it need not force anybody to log in, and `Require ip` beside that RequireAll may let an
+ * address in. */
+static bool user_needed_anyway(const ap_directive_t *section, apr_pool_t *p)
+{
+    const ap_directive_t *d;
+
+    for (; section; section = section->parent) {
+        if (!is_directive(section, "<RequireAll") || inside_require_none(section)) {
+            continue;
+        }
+        for (d = section->first_child; d; d = d->next) {
+            if (needs_user(d, p)) {
+                return true;
+            }
         }
     }
     return false;
@@ -50,26 +94,32 @@ static bool inside_require_none(const ap_directive_t *d)
 
 static line_t *new_line(cmd_parms *cmd)
 {
-    const ap_directive_t *directive = cmd->directive;
+    const ap_directive_t *d = cmd->directive;
     line_t *line = apr_pcalloc(cmd->pool, sizeof(*line));
-    const char *args = directive->args;
 
-    line->aliased = is_section(directive, "<AuthzProviderAlias");
-    line->negated = !line->aliased &&
-                    (ap_cstr_casecmp(ap_getword_conf(cmd->temp_pool, &args), "not") == 0 ||
-                     inside_require_none(directive->parent));
-    line->in_all = is_section(directive->parent, "<RequireAll");
-    line->container = directive->parent;
+    if (is_directive(d, "<AuthzProviderAlias")) {
+        /* Where the alias is used, and whether negated, cannot be seen from here. */
+        line->container = d;
+        line->forces = true;
+        return line;
+    }
+    line->container = d->parent;
+    line->negated = ap_cstr_casecmp(first_word(d, cmd->temp_pool), "not") == 0 ||
+                    inside_require_none(d->parent);
+    line->forces = line->negated && !user_needed_anyway(d->parent, cmd->temp_pool);
     return line;
 }
 
 static const char *parse_words(cmd_parms *cmd, const char *args, const void **parsed)
 {
     line_t *line = new_line(cmd);
-    const char *word;
 
     line->words = apr_array_make(cmd->pool, 2, sizeof(const char *));
-    while (*(word = ap_getword_conf(cmd->pool, &args))) {
+    while (*args) {
+        const char *word = ap_getword_conf(cmd->pool, &args);
+        if (!*word) { /* left out, it would make the line grant more: any team, say */
+            return "an empty name in a Require apikey line; name whom it grants access";
+        }
         APR_ARRAY_PUSH(line->words, const char *) = word;
     }
     *parsed = line;
@@ -90,9 +140,12 @@ static const char *parse_none(cmd_parms *cmd, const char *args, const void **par
 static const char *parse_scopes(cmd_parms *cmd, const char *args, const void **parsed)
 {
     const char *err = parse_words(cmd, args, parsed);
-    const apr_array_header_t *words = ((const line_t *)*parsed)->words;
+    const apr_array_header_t *words = err ? NULL : ((const line_t *)*parsed)->words;
     int i;
 
+    if (err) {
+        return err;
+    }
     if (words->nelts == 0) {
         return "Require apikey-scope takes one or more scopes";
     }
@@ -105,15 +158,18 @@ static const char *parse_scopes(cmd_parms *cmd, const char *args, const void **p
                                 word);
         }
     }
-    return err;
+    return NULL;
 }
 
 static const char *parse_ids(cmd_parms *cmd, const char *args, const void **parsed)
 {
     const char *err = parse_words(cmd, args, parsed);
-    const apr_array_header_t *words = ((const line_t *)*parsed)->words;
+    const apr_array_header_t *words = err ? NULL : ((const line_t *)*parsed)->words;
     int i;
 
+    if (err) {
+        return err;
+    }
     if (words->nelts == 0) {
         return "Require apikey-id takes one or more ids of keys";
     }
@@ -124,19 +180,25 @@ static const char *parse_ids(cmd_parms *cmd, const char *args, const void **pars
                                 word);
         }
     }
-    return err;
+    return NULL;
+}
+
+/* As `Require expr` takes it: with or without quotes around the whole. An expression may also
+ * begin with a string of its own. */
+static const char *unquoted(apr_pool_t *p, const char *args)
+{
+    const char *rest = args;
+    const char *word = *args == '"' || *args == '\'' ? ap_getword_conf(p, &rest) : args;
+
+    return *rest && rest != args ? args : word;
 }
 
 static const char *parse_expr(cmd_parms *cmd, const char *args, const void **parsed)
 {
     line_t *line = new_line(cmd);
+    const char *text = unquoted(cmd->pool, args);
     const char *err = NULL;
-    const char *text = args;
 
-    /* As `Require expr` takes it: with or without quotes around the whole. */
-    if (*text == '"' || *text == '\'') {
-        text = ap_getword_conf(cmd->pool, &args);
-    }
     if (!*text) {
         return "Require apikey-expr takes an expression";
     }
@@ -152,16 +214,47 @@ static const apikey_request_t *caller(request_rec *r, const line_t *line, authz_
         *none = AUTHZ_DENIED; /* logged in some other way */
         return apikey_request_authenticated(r);
     }
-    if (line->negated || line->aliased) {
+    if (line->forces) {
         apikey_request_make(r)->must_authenticate = true;
     }
     *none = AUTHZ_DENIED_NO_USER;
     return NULL;
 }
 
-static authz_status granted_if(bool condition)
+static bool stands_in(const ap_directive_t *d, const ap_directive_t *section)
 {
-    return condition ? AUTHZ_GRANTED : AUTHZ_DENIED;
+    for (; d && d != section; d = d->parent) {
+    }
+    return d == section;
+}
+
+/* What lines in or below the same RequireAny missed does not matter once one of them grants. */
+static void forget_missing(request_rec *r, const line_t *line)
+{
+    const apikey_request_t *state = apikey_request_own(r);
+    apr_array_header_t *all = state ? state->missing : NULL;
+    int kept = 0;
+    int i;
+
+    if (!all || line->negated || is_directive(line->container, "<RequireAll")) {
+        return;
+    }
+    for (i = 0; i < all->nelts; i++) {
+        const missing_t one = APR_ARRAY_IDX(all, i, missing_t);
+        if (!stands_in(one.container, line->container)) {
+            APR_ARRAY_IDX(all, kept++, missing_t) = one;
+        }
+    }
+    all->nelts = kept;
+}
+
+static authz_status granted_if(request_rec *r, const line_t *line, bool condition)
+{
+    if (!condition) {
+        return AUTHZ_DENIED;
+    }
+    forget_missing(r, line);
+    return AUTHZ_GRANTED;
 }
 
 static authz_status check_any(request_rec *r, const char *args, const void *parsed)
@@ -169,7 +262,7 @@ static authz_status check_any(request_rec *r, const char *args, const void *pars
     authz_status none;
 
     (void)args;
-    return caller(r, parsed, &none) ? AUTHZ_GRANTED : none;
+    return caller(r, parsed, &none) ? granted_if(r, parsed, true) : none;
 }
 
 static bool has_word(const line_t *line, const char *word)
@@ -191,8 +284,9 @@ static authz_status check_owner(request_rec *r, const line_t *line, apikey_owner
     if (!state) {
         return none;
     }
-    return granted_if(state->record->owner_type == type &&
-                      (line->words->nelts == 0 || has_word(line, state->record->owner)));
+    return granted_if(r, line,
+                      state->record->owner_type == type &&
+                          (line->words->nelts == 0 || has_word(line, state->record->owner)));
 }
 
 static authz_status check_user(request_rec *r, const char *args, const void *parsed)
@@ -213,31 +307,17 @@ static authz_status check_id(request_rec *r, const char *args, const void *parse
     const apikey_request_t *state = caller(r, parsed, &none);
 
     (void)args;
-    return state ? granted_if(has_word(parsed, state->value[APIKEY_FIELD_ID])) : none;
+    return state ? granted_if(r, parsed, has_word(parsed, state->value[APIKEY_FIELD_ID])) : none;
 }
 
-/* What lines in the same RequireAny missed does not matter once one of them grants. */
-static void forget_missing(apikey_request_t *state, const void *container)
+static void note_missing(request_rec *r, const line_t *line)
 {
-    apr_array_header_t *all = state->missing;
-    int i;
-    int kept = 0;
-
-    for (i = 0; all && i < all->nelts; i++) {
-        const missing_t one = APR_ARRAY_IDX(all, i, missing_t);
-        if (one.container != container) {
-            APR_ARRAY_IDX(all, kept++, missing_t) = one;
-        }
-    }
-    if (all) {
-        all->nelts = kept;
-    }
-}
-
-static void note_missing(request_rec *r, apikey_request_t *state, const line_t *line)
-{
+    apikey_request_t *state = apikey_request_make(r);
     int i;
 
+    if (line->negated) {
+        return;
+    }
     if (!state->missing) {
         state->missing = apr_array_make(r->pool, 2, sizeof(missing_t));
     }
@@ -248,32 +328,33 @@ static void note_missing(request_rec *r, apikey_request_t *state, const line_t *
     }
 }
 
+static bool has_any_scope(const char *scopes, const line_t *line)
+{
+    int i;
+    for (i = 0; i < line->words->nelts; i++) {
+        if (apikey_scope_covers(scopes, APR_ARRAY_IDX(line->words, i, const char *))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static authz_status check_scope(request_rec *r, const char *args, const void *parsed)
 {
     const line_t *line = parsed;
     authz_status none;
-    const apikey_request_t *known = caller(r, line, &none);
-    apikey_request_t *own;
-    int i;
+    const apikey_request_t *state = caller(r, line, &none);
+    bool granted;
 
     (void)args;
-    if (!known) {
+    if (!state) {
         return none;
     }
-    own = apikey_request_make(r);
-    for (i = 0; i < line->words->nelts; i++) {
-        if (apikey_scope_covers(known->record->scopes,
-                                APR_ARRAY_IDX(line->words, i, const char *))) {
-            if (!line->in_all) {
-                forget_missing(own, line->container);
-            }
-            return AUTHZ_GRANTED;
-        }
+    granted = has_any_scope(state->record->scopes, line);
+    if (!granted) {
+        note_missing(r, line);
     }
-    if (!line->negated) {
-        note_missing(r, own, line);
-    }
-    return AUTHZ_DENIED;
+    return granted_if(r, line, granted);
 }
 
 static authz_status check_expr(request_rec *r, const char *args, const void *parsed)
@@ -293,7 +374,7 @@ static authz_status check_expr(request_rec *r, const char *args, const void *par
                       "AK0030: Require apikey-expr cannot be evaluated: %s", err);
         return AUTHZ_GENERAL_ERROR;
     }
-    return granted_if(rc > 0);
+    return granted_if(r, line, rc > 0);
 }
 
 static const authz_provider any_provider = {check_any, parse_none};

@@ -18,13 +18,12 @@
 
 static const char authorization[] = "Authorization";
 
-/* A password that is no key, as far as we can tell, is the next provider's to judge. */
-static bool somebody_elses(request_rec *r, apikey_credential_t *cred)
+static authn_status unavailable(request_rec *r)
 {
-    if (cred->malformed || cred->form != APIKEY_FORM_FOREIGN || cred->digests.count == 0) {
-        return cred->malformed || cred->form == APIKEY_FORM_FOREIGN;
-    }
-    return apikey_lookup(r, cred) && !cred->record; /* ApiKeyForeign On */
+    apikey_request_decide(r, APIKEY_UNAVAILABLE, NULL, NULL);
+    apikey_identity_export(r, apikey_request_own(r));
+    apikey_request_own(r)->call->checked_by_basic = true;
+    return AUTH_GENERAL_ERROR; /* 500, of which check_authn makes 503 */
 }
 
 static authn_status check_password(request_rec *r, const char *user, const char *password)
@@ -32,15 +31,24 @@ static authn_status check_password(request_rec *r, const char *user, const char 
     apikey_credential_t *cred = apikey_credential_from_text(r, "(Basic)", password);
 
     (void)user;
-    if (somebody_elses(r, cred)) {
-        return AUTH_USER_NOT_FOUND;
+    /* What is no key, as far as we can tell, is the next provider's to judge. */
+    if (cred->malformed || cred->form == APIKEY_FORM_FOREIGN) {
+        if (cred->digests.count == 0) {
+            return AUTH_USER_NOT_FOUND;
+        }
+        if (!apikey_lookup(r, cred)) { /* ApiKeyForeign On */
+            return unavailable(r);
+        }
+        if (!cred->record) {
+            return AUTH_USER_NOT_FOUND;
+        }
     }
     apikey_request_own(r)->call->checked_by_basic = true;
     switch (apikey_check(r, cred)) {
     case APIKEY_VALID:
         return AUTH_GRANTED;
     case APIKEY_UNAVAILABLE:
-        return AUTH_GENERAL_ERROR; /* 500, of which check_authn makes 503 */
+        return AUTH_GENERAL_ERROR;
     default:
         return AUTH_DENIED;
     }
@@ -61,19 +69,24 @@ bool apikey_basic_present(request_rec *r)
            (call && call->basic_header);
 }
 
-/* mod_auth_basic would write the sent user name, a key here, to the error log. */
+/* mod_auth_basic would write the sent user name to the logs. What was pasted may have something
+ * before or after the key. */
 static bool key_as_user_name(request_rec *r, const char *header)
 {
     const char *value = apr_table_get(r->headers_in, header);
     const char *user;
-    const char *colon;
+    size_t len;
 
     if (!is_basic(value)) {
         return false;
     }
     user = ap_pbase64decode(r->pool, value + 6 + strspn(value + 6, " \t"));
-    colon = strchr(user, ':');
-    return apikey_keyfmt_resembles(user, colon ? (size_t)(colon - user) : strlen(user));
+    for (len = strcspn(user, ":"); len > APIKEY_RANDOM_LEN; len--, user++) {
+        if (apikey_keyfmt_resembles(user, len)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* A redirect comes when its first request has taken the header away (identity.c). */
@@ -88,7 +101,14 @@ static void restore_header(request_rec *r, const char *header)
 
 static int check_authn(request_rec *r);
 
-/* Runs the hooks behind this one, mod_auth_basic's among them. */
+static bool is_unavailable(const request_rec *r)
+{
+    const apikey_request_t *state = apikey_request_own(r);
+    return state && state->verdict == APIKEY_UNAVAILABLE;
+}
+
+/* Runs the hooks behind this one, mod_auth_basic's among them, until one decides. That we could
+ * not tell is a decision, also where AuthBasicAuthoritative Off would have others asked. */
 static int run_the_others(request_rec *r)
 {
     const apr_array_header_t *hooks = ap_hook_get_check_user_id();
@@ -98,7 +118,7 @@ static int run_the_others(request_rec *r)
 
     for (i = 0; i < hooks->nelts && hook[i].pFunc != check_authn; i++) {
     }
-    for (i++; i < hooks->nelts && rc == DECLINED; i++) {
+    for (i++; i < hooks->nelts && rc == DECLINED && !is_unavailable(r); i++) {
         rc = hook[i].pFunc(r);
     }
     return rc;
@@ -107,7 +127,6 @@ static int run_the_others(request_rec *r)
 static int check_authn(request_rec *r)
 {
     const char *header = apikey_credential_header(r, authorization);
-    const apikey_request_t *state;
     int rc;
 
     if (apikey_auth_of(r) != APIKEY_AUTH_BASIC) {
@@ -123,8 +142,7 @@ static int check_authn(request_rec *r)
         return HTTP_UNAUTHORIZED;
     }
     rc = run_the_others(r);
-    state = apikey_request_own(r);
-    if (state && state->verdict == APIKEY_UNAVAILABLE && rc != OK) {
+    if (is_unavailable(r)) {
         r->user = NULL;
         return apikey_challenge_unavailable(r);
     }

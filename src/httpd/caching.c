@@ -6,24 +6,65 @@
 #include <apr_strings.h>
 #include <http_protocol.h>
 #include <http_request.h>
+#include <stdbool.h>
+#include <string.h>
 #include <util_filter.h>
 
 static ap_filter_rec_t *filter;
 
-/* Whether a Cache-Control header of the answer has a directive (RFC 9111 section 5.2). */
-static int says(const request_rec *r, const char *directive)
+/* What mod_cache looks for in the environment. The address tells ours from another's. */
+static const char no_cache[] = "no-cache";
+static const char ours[] = "1";
+
+void apikey_caching_forbid(request_rec *r)
 {
-    return ap_find_token(r->pool, apr_table_get(r->headers_out, "Cache-Control"), directive) ||
-           ap_find_token(r->pool, apr_table_get(r->err_headers_out, "Cache-Control"), directive);
+    for (; r; r = r->main) {
+        if (!apr_table_get(r->subprocess_env, no_cache)) {
+            apr_table_setn(r->subprocess_env, no_cache, ours);
+        }
+    }
 }
 
-/* s-maxage has a value, which ap_find_token() takes for part of the token. */
-static int says_s_maxage(const request_rec *r)
+static void allow(request_rec *r)
 {
-    const char *out = apr_table_get(r->headers_out, "Cache-Control");
-    const char *err = apr_table_get(r->err_headers_out, "Cache-Control");
+    if (apr_table_get(r->subprocess_env, no_cache) == ours) {
+        apr_table_unset(r->subprocess_env, no_cache);
+    }
+}
 
-    return (out && ap_strcasestr(out, "s-maxage=")) || (err && ap_strcasestr(err, "s-maxage="));
+/* What follows a directive of Cache-Control, a comma inside a quoted string apart. */
+static const char *after_directive(const char *at)
+{
+    bool quoted = false;
+
+    for (; *at && (quoted || *at != ','); at++) {
+        quoted ^= *at == '"';
+        at += quoted && at[0] == '\\' && at[1];
+    }
+    return at;
+}
+
+static bool has_directive(const char *value, const char *name)
+{
+    const size_t len = strlen(name);
+
+    while (value && *(value += strspn(value, ", \t"))) {
+        if (strcspn(value, "=, \t") == len && ap_cstr_casecmpn(value, name, len) == 0) {
+            return true;
+        }
+        value = after_directive(value);
+    }
+    return false;
+}
+
+/* Whether the answer's Cache-Control, in one header or several, has a directive (RFC 9111
+ * section 5.2). */
+static bool says(const request_rec *r, const char *directive)
+{
+    static const char header[] = "Cache-Control";
+
+    return has_directive(apr_table_getm(r->pool, r->headers_out, header), directive) ||
+           has_directive(apr_table_getm(r->pool, r->err_headers_out, header), directive);
 }
 
 /* RFC 9111 section 3.5: what answers an Authorization header may be stored only where the
@@ -33,8 +74,8 @@ static apr_status_t mark_private(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     request_rec *r = f->r;
 
-    if (says(r, "public") || says_s_maxage(r)) {
-        apr_table_unset(r->subprocess_env, "no-cache");
+    if (says(r, "public") || says(r, "s-maxage")) {
+        allow(r);
     }
     else if (!says(r, "private") && !says(r, "no-store")) {
         apr_table_mergen(r->headers_out, "Cache-Control", "private");

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keeps answers to a known caller out of shared caches. */
+/* Keeps answers that depend on a credential out of shared caches. */
 #ifndef APIKEY_CACHING_H
 #define APIKEY_CACHING_H
 
 #include <httpd.h>
+
+/* Tells mod_cache not to store the answer to this request, nor to those it is part of; the
+ * application may still allow it. */
+void apikey_caching_forbid(request_rec *r);
 
 void apikey_caching_register(apr_pool_t *p);
 

@@ -3,28 +3,35 @@
 
 #include "config.h"
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_protocol.h>
 #include <http_request.h>
+#include <string.h>
 
 /* Seconds after which asking again makes sense: databases restart in a few. */
 #define RETRY_AFTER "5"
 
-/* The realm as a quoted-string. ap_auth_name() has escaped its quotes; control characters,
+/* The realm as the inside of a quoted-string. ap_auth_name() has escaped its quotes but no
+ * other backslash, of which one at the end would leave the string open. Control characters,
  * which an expression in AuthName could bring in, would end the header. */
 static const char *realm(request_rec *r)
 {
     const char *name = ap_auth_name(r);
-    char *safe = apr_pstrdup(r->pool, name ? name : "API");
-    char *c;
+    const char *in = name ? name : "API";
+    char *out = apr_palloc(r->pool, 2 * strlen(in) + 1);
+    char *at = out;
 
-    for (c = safe; *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-            *c = ' ';
+    for (; *in; in++) {
+        *at++ = apr_iscntrl(*in) ? ' ' : *in;
+        if (*in == '\\') {
+            const bool pair = in[1] == '"' || in[1] == '\\';
+            *at++ = pair ? *++in : '\\';
         }
     }
-    return safe;
+    *at = '\0';
+    return out;
 }
 
 /* RFC 6750 section 3. */

@@ -3,11 +3,11 @@
  * silently and then fail at every request. Also run by `httpd -t`. */
 #include "config.h"
 
-#include "identity.h"
+#include "lookalike.h"
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_log.h>
-#include <stdlib.h>
 #include <string.h>
 
 APLOG_USE_MODULE(authn_apikey);
@@ -15,63 +15,77 @@ APLOG_USE_MODULE(authn_apikey);
 /* What mod_dbd will work with in one server, and where it was said. Its own records are private,
  * but the tree of directives is not. */
 typedef struct {
-    const ap_directive_t *driver, *params, *min, *keep, *max;
+    const ap_directive_t *driver, *params, *persist, *min, *keep, *max;
 } dbd_t;
 
-/* The first line in a (sub)tree that makes this module check keys. */
-static const ap_directive_t *find_use(const ap_directive_t *node, bool into_hosts)
+static bool is_directive(const ap_directive_t *node, const char *name)
 {
-    for (; node; node = node->next) {
-        const bool host = ap_cstr_casecmp(node->directive, "<VirtualHost") == 0;
-        const ap_directive_t *found = NULL;
-
-        if (ap_cstr_casecmp(node->directive, "AuthType") == 0) {
-            found = ap_cstr_casecmp(node->args, "Bearer") == 0 ||
-                            ap_cstr_casecmp(node->args, "ApiKey") == 0
-                        ? node
-                        : NULL;
-        }
-        else if (ap_cstr_casecmp(node->directive, "AuthBasicProvider") == 0) {
-            found = ap_strcasestr(node->args, "apikey") ? node : NULL;
-        }
-        else if (node->first_child && (into_hosts || !host)) {
-            found = find_use(node->first_child, into_hosts);
-        }
-        if (found) {
-            return found;
-        }
-    }
-    return NULL;
+    return ap_cstr_casecmp(node->directive, name) == 0;
 }
 
+/* Whether a directive has an argument, quoted or not. */
+static bool has_word(const ap_directive_t *node, const char *wanted, apr_pool_t *p)
+{
+    const char *args = node->args;
+
+    while (*args) {
+        if (ap_cstr_casecmp(ap_getword_conf(p, &args), wanted) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_use(const ap_directive_t *node, apr_pool_t *p)
+{
+    if (is_directive(node, "AuthType")) {
+        return has_word(node, "Bearer", p) || has_word(node, "ApiKey", p);
+    }
+    return (is_directive(node, "AuthBasicProvider") ||
+            is_directive(node, "<AuthnProviderAlias")) &&
+           has_word(node, "apikey", p);
+}
+
+/* The first line in a (sub)tree that makes this module check keys; virtual hosts are looked at
+ * one by one. */
+static const ap_directive_t *find_use(const ap_directive_t *node, apr_pool_t *p)
+{
+    const ap_directive_t *found = NULL;
+
+    for (; node && !found; node = node->next) {
+        found = is_use(node, p)                        ? node
+                : is_directive(node, "<VirtualHost") ? NULL
+                                                       : find_use(node->first_child, p);
+    }
+    return found;
+}
+
+/* mod_dbd's directives may stand in no section but a virtual host; <IfModule> and its like are
+ * gone from the tree. The last one counts. */
 static void read_dbd(const ap_directive_t *node, dbd_t *dbd)
 {
+    const struct {
+        const char *name;
+        const ap_directive_t **slot;
+    } directives[] = {
+        {"DBDriver", &dbd->driver}, {"DBDParams", &dbd->params}, {"DBDPersist", &dbd->persist},
+        {"DBDMin", &dbd->min},       {"DBDKeep", &dbd->keep},     {"DBDMax", &dbd->max},
+    };
+    size_t i;
+
     for (; node; node = node->next) {
-        if (ap_cstr_casecmp(node->directive, "DBDriver") == 0) {
-            dbd->driver = node;
-        }
-        else if (ap_cstr_casecmp(node->directive, "DBDParams") == 0) {
-            dbd->params = node;
-        }
-        else if (ap_cstr_casecmp(node->directive, "DBDMin") == 0) {
-            dbd->min = node;
-        }
-        else if (ap_cstr_casecmp(node->directive, "DBDKeep") == 0) {
-            dbd->keep = node;
-        }
-        else if (ap_cstr_casecmp(node->directive, "DBDMax") == 0) {
-            dbd->max = node;
-        }
-        else if (ap_cstr_casecmpn(node->directive, "<If", 3) == 0) {
-            read_dbd(node->first_child, dbd);
+        for (i = 0; i < sizeof(directives) / sizeof(directives[0]); i++) {
+            if (is_directive(node, directives[i].name)) {
+                *directives[i].slot = node;
+            }
         }
     }
 }
 
 static int refuse(const ap_directive_t *at, const char *what)
 {
-    ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, NULL, "AK0100: %s:%d: %s",
-                 at->filename, at->line_num, what);
+    ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, NULL, "AK0100: %s:%d: %s: %s",
+                 at->filename, at->line_num, at->directive, what);
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
@@ -81,20 +95,20 @@ static const char *word(const ap_directive_t *node, apr_pool_t *p)
     return ap_getword_conf(p, &args);
 }
 
-static int number(const ap_directive_t *node, int otherwise)
+static int number(const ap_directive_t *node, int otherwise, apr_pool_t *p)
 {
-    return node ? atoi(node->args) : otherwise;
+    return node ? (int)apr_atoi64(word(node, p)) : otherwise;
 }
 
 /* mod_dbd notices only when a child starts, and then answers every request with 500. */
 static int check_pool(const dbd_t *dbd, apr_pool_t *p)
 {
-    const int min = number(dbd->min, 1);
-    const int keep = number(dbd->keep, 2);
-    const int max = number(dbd->max, 10);
+    const int min = number(dbd->min, 1, p);
+    const int keep = number(dbd->keep, 2, p);
+    const int max = number(dbd->max, 10, p);
     const ap_directive_t *at = dbd->max ? dbd->max : dbd->keep ? dbd->keep : dbd->min;
 
-    if (min <= keep && keep <= max) {
+    if ((min <= keep && keep <= max) || (dbd->persist && has_word(dbd->persist, "Off", p))) {
         return OK;
     }
     return refuse(at, apr_psprintf(p,
@@ -104,36 +118,69 @@ static int check_pool(const dbd_t *dbd, apr_pool_t *p)
                                    min, keep, max));
 }
 
-/* The names apr_dbd_mysql knows. It ignores all others without a word. */
+/* The names apr_dbd_mysql knows, of some versions. It ignores all others without a word. */
 static const char *const known_params[] = {
-    "host",     "user",           "pass",        "dbname",       "port",      "sock", "flags",
-    "fldsz",    "group",          "reconnect",   "connecttimeout", "readtimeout",
-    "writetimeout", NULL,
+    "host",  "user",  "pass",      "dbname",         "port",        "sock",         "flags",
+    "fldsz", "group", "reconnect", "connecttimeout", "readtimeout", "writetimeout",
 };
 
 /* Names that mean one of those to everybody but apr_dbd_mysql. */
 static const struct {
     const char *wrong, *right;
 } mistaken_params[] = {
-    {"password", "pass"},   {"passwd", "pass"},     {"pwd", "pass"},  {"socket", "sock"},
-    {"unix_socket", "sock"}, {"database", "dbname"}, {"db", "dbname"}, {"hostname", "host"},
-    {"username", "user"},   {"hostaddr", "host"},
+    {"password", "pass"},    {"passwd", "pass"},     {"pwd", "pass"},      {"socket", "sock"},
+    {"unix_socket", "sock"}, {"database", "dbname"}, {"hostname", "host"}, {"hostaddr", "host"},
+    {"server", "host"},      {"username", "user"},
 };
 
-static int check_param(const ap_directive_t *at, const char *name, apr_pool_t *p)
+/* Whether the driver takes a name, as it does: by any beginning of one it knows. */
+static bool driver_knows(const char *name)
+{
+    const size_t len = strlen(name);
+    size_t i;
+
+    for (i = 0; i < sizeof(known_params) / sizeof(known_params[0]); i++) {
+        if (strncmp(known_params[i], name, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *right_name(const char *name)
 {
     size_t i;
 
-    for (i = 0; known_params[i]; i++) {
-        if (strcmp(known_params[i], name) == 0) {
-            return OK;
-        }
-    }
     for (i = 0; i < sizeof(mistaken_params) / sizeof(mistaken_params[0]); i++) {
         if (ap_cstr_casecmp(mistaken_params[i].wrong, name) == 0) {
-            return refuse(at, apr_psprintf(p, "DBDParams: %s= is ignored by the MySQL driver; "
-                                              "write %s=", name, mistaken_params[i].right));
+            return mistaken_params[i].right;
         }
+    }
+    for (i = 0; i < sizeof(known_params) / sizeof(known_params[0]); i++) {
+        if (ap_cstr_casecmp(known_params[i], name) == 0) {
+            return known_params[i];
+        }
+    }
+    return NULL;
+}
+
+static int check_param(const ap_directive_t *at, const char *name, apr_pool_t *p)
+{
+    const char *right;
+
+    if (driver_knows(name)) {
+        return OK;
+    }
+    right = right_name(name);
+    if (right) {
+        return refuse(at, apr_psprintf(p, "%s= is ignored by the MySQL driver; write %s=", name,
+                                       right));
+    }
+    if (!apr_isalpha(name[strlen(name) - 1])) {
+        /* The driver reads letters backwards from the equals sign. None: the first name. */
+        return refuse(at, apr_psprintf(p, "the MySQL driver takes %s= for host=; options of its "
+                                          "client library go into a group of my.cnf (group=)",
+                                       name));
     }
     ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, NULL,
                  "AK0101: %s:%d: DBDParams: %s= is unknown to the MySQL driver, which ignores "
@@ -142,22 +189,25 @@ static int check_param(const ap_directive_t *at, const char *name, apr_pool_t *p
     return OK;
 }
 
+/* Values are not looked at, and what may be a piece of a password is not printed. */
 static int check_params(const ap_directive_t *at, apr_pool_t *p)
 {
+    static const char delimiters[] = " \r\n\t;|,";
+    static const char name_chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                     "0123456789_-.";
     char *state;
-    char *item = apr_strtok((char *)word(at, p), " \r\n\t;|,", &state);
+    char *item = apr_strtok(apr_pstrdup(p, word(at, p)), delimiters, &state);
 
-    for (; item; item = apr_strtok(NULL, " \r\n\t;|,", &state)) {
-        char *equals = strchr(item, '=');
+    for (; item; item = apr_strtok(NULL, delimiters, &state)) {
+        const size_t len = strspn(item, name_chars);
         int rc;
 
-        if (equals) {
-            *equals = '\0';
+        if (len == 0 || item[len] != '=' || !item[len + 1]) {
+            return refuse(at, "not a list of name=value; no value may be empty, or hold spaces or "
+                              "one of ; | , (passwords that do can stand in a group of my.cnf, "
+                              "see group=)");
         }
-        if (!equals || !equals[1]) {
-            return refuse(at, apr_psprintf(p, "DBDParams: %s has no value; write name=value "
-                                              "without spaces", item));
-        }
+        item[len] = '\0';
         if ((rc = check_param(at, item, p)) != OK) {
             return rc;
         }
@@ -174,7 +224,7 @@ static int check_server(const ap_directive_t *use, const dbd_t *dbd, apr_pool_t 
         return refuse(use, "API keys are looked up through mod_dbd, which is not loaded; add "
                            "LoadModule dbd_module (a2enmod dbd)");
     }
-    if (!dbd->driver || ap_cstr_casecmp(word(dbd->driver, p), "mysql") != 0) {
+    if (!dbd->driver || !has_word(dbd->driver, "mysql", p)) {
         return refuse(dbd->driver ? dbd->driver : use,
                       "API keys are looked up in MySQL or MariaDB; add DBDriver mysql and "
                       "DBDParams to this server");
@@ -186,66 +236,89 @@ static int check_server(const ap_directive_t *use, const dbd_t *dbd, apr_pool_t 
 }
 
 /* Trunk's mod_auth_bearer answers every AuthType Bearer itself. */
-static int check_bearer(const ap_directive_t *node)
+static int check_bearer(const ap_directive_t *node, apr_pool_t *p)
 {
     int rc = OK;
 
     for (; node && rc == OK; node = node->next) {
-        if (ap_cstr_casecmp(node->directive, "AuthType") == 0 &&
-            ap_cstr_casecmp(node->args, "Bearer") == 0) {
+        if (is_directive(node, "AuthType") && has_word(node, "Bearer", p)) {
             return refuse(node, "mod_auth_bearer is loaded too and answers AuthType Bearer; "
                                 "write AuthType ApiKey, which is the same for clients");
         }
-        rc = check_bearer(node->first_child);
+        rc = check_bearer(node->first_child, p);
     }
     return rc;
 }
 
-static int check_servers(apr_pool_t *ptemp)
+static const ap_directive_t *find_header(const ap_directive_t *node, const char *name,
+                                         apr_pool_t *p)
 {
-    const ap_directive_t *main_use = find_use(ap_conftree, false);
+    const ap_directive_t *found = NULL;
+
+    for (; node && !found; node = node->next) {
+        found = is_directive(node, "ApiKeyHeader") && has_word(node, name, p)
+                    ? node
+                    : find_header(node->first_child, name, p);
+    }
+    return found;
+}
+
+/* Reading a line, one cannot know yet what prefixes there will be. */
+static int check_headers(apr_pool_t *p)
+{
+    const char *name = apikey_lookalike_conflict();
+    const ap_directive_t *at = name ? find_header(ap_conftree, name, p) : NULL;
+
+    return at ? refuse(at, apr_psprintf(p,
+                                        "%s begins like an ApiKeyHeaderPrefix, under which "
+                                        "everything a client sends is removed; take another "
+                                        "name or another prefix",
+                                        name))
+              : OK;
+}
+
+/* What the main server asks for holds in virtual hosts too, in those that have a database: not
+ * every host serves what is protected there, but one server at least must be able to. */
+static int check_servers(apr_pool_t *p)
+{
+    const ap_directive_t *main_use = find_use(ap_conftree, p);
     const ap_directive_t *node;
     dbd_t main_dbd = {0};
-    bool any_host = false;
+    bool served_by_host = false;
     int rc;
 
     read_dbd(ap_conftree, &main_dbd);
     for (node = ap_conftree; node; node = node->next) {
-        if (ap_cstr_casecmp(node->directive, "<VirtualHost") == 0) {
-            const ap_directive_t *use = find_use(node->first_child, false);
+        if (is_directive(node, "<VirtualHost")) {
+            const ap_directive_t *use = find_use(node->first_child, p);
             dbd_t dbd = main_dbd;
 
             read_dbd(node->first_child, &dbd);
-            any_host = true;
-            /* What the main server asks for holds here too, if there is a database here. */
+            served_by_host = served_by_host || dbd.driver;
             use = use ? use : dbd.driver ? main_use : NULL;
-            if (use && (rc = check_server(use, &dbd, ptemp)) != OK) {
+            if (use && (rc = check_server(use, &dbd, p)) != OK) {
                 return rc;
             }
         }
     }
-    /* With virtual hosts, the main server may well serve nothing itself. */
-    return main_use && (main_dbd.driver || !any_host) ? check_server(main_use, &main_dbd, ptemp)
-                                                      : OK;
+    return main_use && (main_dbd.driver || !served_by_host)
+               ? check_server(main_use, &main_dbd, p)
+               : OK;
 }
 
 static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
-    const char *conflict;
+    int rc;
 
     (void)plog;
     apikey_conf_complete(s, pconf);
-    apikey_identity_collect(s, pconf);
-    conflict = apikey_identity_conflict();
-    if (conflict) {
-        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, NULL,
-                     "AK0102: ApiKeyHeader %s begins like an ApiKeyHeaderPrefix, under which "
-                     "everything a client sends is removed; take another name or prefix",
-                     conflict);
-        return HTTP_INTERNAL_SERVER_ERROR;
+    apikey_lookalike_collect(s, pconf);
+    if ((rc = check_headers(ptemp)) != OK) {
+        return rc;
     }
-    if (ap_find_linked_module("mod_auth_bearer.c") && check_bearer(ap_conftree) != OK) {
-        return HTTP_INTERNAL_SERVER_ERROR;
+    if (ap_find_linked_module("mod_auth_bearer.c") &&
+        (rc = check_bearer(ap_conftree, ptemp)) != OK) {
+        return rc;
     }
     return check_servers(ptemp);
 }
@@ -254,7 +327,7 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 {
     (void)plog;
     (void)ptemp;
-    apikey_identity_reset(pconf);
+    apikey_lookalike_reset(pconf);
     return OK;
 }
 

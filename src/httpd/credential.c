@@ -49,9 +49,24 @@ static const char *after_bearer(const char *value)
     return is_tchar(value[len]) ? NULL : value + len;
 }
 
+/* Whether Bearer follows another scheme: of repeated headers httpd makes one, with a comma. */
+static bool bearer_joined(const char *value)
+{
+    while ((value = strchr(value, ',')) != NULL) {
+        const char *rest;
+
+        value += 1 + strspn(value + 1, " \t");
+        rest = after_bearer(value);
+        if (rest && *rest == ' ') {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool apikey_credential_is(const char *name, const char *value)
 {
-    return !is_authorization(name) || after_bearer(value) != NULL;
+    return !is_authorization(name) || after_bearer(value) || bearer_joined(value);
 }
 
 /* The key in a header's value; NULL where the header holds no credential, "" where it is
@@ -59,14 +74,15 @@ bool apikey_credential_is(const char *name, const char *value)
 static const char *text_of(const char *name, const char *value)
 {
     if (is_authorization(name)) {
-        value = after_bearer(value);
-        if (!value) {
-            return NULL;
+        const char *rest = after_bearer(value);
+
+        if (!rest) {
+            return bearer_joined(value) ? "" : NULL;
         }
-        if (*value != ' ') {
+        if (*rest != ' ') {
             return "";
         }
-        value += strspn(value, " "); /* RFC 6750: 1*SP */
+        value = rest + strspn(rest, " "); /* RFC 6750: 1*SP */
     }
     return is_b64token(value) ? value : "";
 }
@@ -139,7 +155,7 @@ apikey_credential_t *apikey_credential_from_text(request_rec *r, const char *hea
     read.malformed = *text == '\0';
     if (!read.malformed && !digest_text(r, text, &read)) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "AK0010: libcrypto cannot digest a key");
-        read.digests.count = 0; /* which finds nothing */
+        read.digests.count = 0; /* which is judged as unavailable */
     }
     return remember(r, &read);
 }

@@ -13,7 +13,7 @@
 const char *apikey_credential_header(const request_rec *r, const char *name);
 
 /* Whether `value` of a header of this name is, or tries to be, an API key: anything in a header
- * of one's own, the Bearer scheme in (Proxy-)Authorization. */
+ * of one's own, the Bearer scheme in (Proxy-)Authorization, also behind another one's. */
 bool apikey_credential_is(const char *name, const char *value);
 
 /* The credential of this request, from the headers that ApiKeyHeader names, or as this call saw

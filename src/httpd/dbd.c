@@ -17,8 +17,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Bounds the search for a living connection; far above any sensible DBDMax. */
-enum { TRIES_MAX = 256 };
+enum {
+    TRIES_MAX = 256, /* bounds the search for a living connection; far above any sensible DBDMax */
+    FAILURES_MAX = 3 /* living connections that then fail at the work: a server that drops all */
+};
 
 static const char of_connection[] = "mod_authn_apikey";
 
@@ -166,6 +168,7 @@ apikey_db_status_t apikey_dbd_run(server_rec *s, apr_pool_t *pool, apikey_dbd_wo
                                   void *baton, const char **why)
 {
     apikey_db_status_t rv = APIKEY_DB_UNREACHABLE;
+    int failures = 0;
     int tries;
 
     if (!dbd_open) {
@@ -182,7 +185,7 @@ apikey_db_status_t apikey_dbd_run(server_rec *s, apr_pool_t *pool, apikey_dbd_wo
             return rv;
         }
         /* A connection that failed us is found dead when it is next taken from the pool. */
-        if (none && apr_atomic_read32(&discarded) == before) {
+        if (none ? apr_atomic_read32(&discarded) == before : ++failures == FAILURES_MAX) {
             return rv;
         }
     }

@@ -19,54 +19,65 @@ apikey_request_t *apikey_request_own(const request_rec *r)
     return ap_get_module_config(r->request_config, &authn_apikey_module);
 }
 
-apikey_call_t *apikey_request_call(const request_rec *r)
+static const request_rec *initial_of(const request_rec *r)
 {
-    for (; r; r = origin(r)) {
-        const apikey_request_t *state = apikey_request_own(r);
-        if (state) {
-            return state->call;
-        }
+    while (origin(r)) {
+        r = origin(r);
     }
-    return NULL;
+    return r;
 }
 
-static apikey_call_t *make_call(request_rec *r)
+apikey_call_t *apikey_request_call(const request_rec *r)
 {
-    const request_rec *initial = r;
-    apikey_call_t *call;
+    const apikey_request_t *first = apikey_request_own(initial_of(r));
+    return first ? first->call : NULL;
+}
 
-    while (origin(initial)) {
-        initial = origin(initial);
-    }
-    call = apr_pcalloc(initial->pool, sizeof(*call));
-    call->credentials = apr_array_make(initial->pool, 1, sizeof(apikey_credential_t *));
+static apikey_call_t *make_call(apr_pool_t *p)
+{
+    apikey_call_t *call = apr_pcalloc(p, sizeof(*call));
+
+    call->credentials = apr_array_make(p, 1, sizeof(apikey_credential_t *));
     return call;
 }
 
+/* The initial request always has one too: there the whole call finds what it has learned. */
 apikey_request_t *apikey_request_make(request_rec *r)
 {
+    const request_rec *initial = initial_of(r);
     apikey_request_t *state = apikey_request_own(r);
 
     if (!state) {
         state = apr_pcalloc(r->pool, sizeof(*state));
-        state->call = apikey_request_call(r);
-        if (!state->call) {
-            state->call = make_call(r);
-        }
         ap_set_module_config(r->request_config, &authn_apikey_module, state);
+        state->call = r == initial ? make_call(r->pool)
+                                   : apikey_request_make((request_rec *)initial)->call;
     }
     return state;
 }
 
-apikey_request_t *apikey_request_judged(const request_rec *r)
+/* Where the verdict that counts was given. */
+static const request_rec *judged(const request_rec *r)
 {
     for (; r; r = origin(r)) {
-        apikey_request_t *state = apikey_request_own(r);
+        const apikey_request_t *state = apikey_request_own(r);
         if (state && state->verdict != APIKEY_NO_VERDICT) {
-            return state;
+            break;
         }
     }
-    return NULL;
+    return r;
+}
+
+apikey_request_t *apikey_request_judged(const request_rec *r)
+{
+    const request_rec *there = judged(r);
+    return there ? apikey_request_own(there) : NULL;
+}
+
+char *apikey_request_auth_type(const request_rec *r)
+{
+    const request_rec *there = judged(r);
+    return there ? there->ap_auth_type : NULL;
 }
 
 apikey_request_t *apikey_request_authenticated(const request_rec *r)
@@ -126,7 +137,7 @@ static void set_values(apikey_request_t *state, const apikey_record_t *record, a
     state->value[APIKEY_FIELD_OWNER_TYPE] = team ? "team" : "user";
     state->value[APIKEY_FIELD_OWNER] = owner;
     state->value[team ? APIKEY_FIELD_TEAM : APIKEY_FIELD_USER] = owner;
-    state->value[APIKEY_FIELD_SCOPES] = record->scopes;
+    state->value[APIKEY_FIELD_SCOPES] = encode(p, record->scopes);
     state->value[APIKEY_FIELD_EXPIRES] =
         record->expires_ms == APIKEY_NEVER
             ? ""
@@ -157,26 +168,46 @@ static void log_verdict(request_rec *r, const apikey_request_t *state,
     }
 }
 
+static void set_owner(request_rec *r, apikey_request_t *state, const apikey_record_t *record)
+{
+    const char *owner;
+
+    memset(state->value, 0, sizeof(state->value));
+    state->user = NULL;
+    state->record = record;
+    state->key_id = record ? record->id : 0;
+    if (!record || record->unusable) {
+        return;
+    }
+    set_values(state, record, r->pool);
+    owner = state->value[APIKEY_FIELD_OWNER];
+    state->user = record->owner_type == APIKEY_OWNER_TEAM
+                      ? apr_pstrcat(r->pool, "team:", owner, NULL)
+                      : owner;
+}
+
+apikey_request_t *apikey_request_adopt(request_rec *r, apikey_verdict_t verdict,
+                                       const apikey_record_t *record)
+{
+    apikey_request_t *state = apikey_request_make(r);
+
+    if (!record || state->record != record) {
+        set_owner(r, state, record);
+    }
+    state->verdict = verdict;
+    state->policy = r->per_dir_config;
+    state->value[APIKEY_FIELD_STATUS] = apikey_verdict_info(verdict)->name;
+    if (!apikey_verdict_knows_caller(verdict)) {
+        state->user = NULL;
+    }
+    return state;
+}
+
 void apikey_request_decide(request_rec *r, apikey_verdict_t verdict,
                            const apikey_record_t *record, const char *why)
 {
-    const apikey_verdict_info_t *info = apikey_verdict_info(verdict);
-    apikey_request_t *state = apikey_request_make(r);
+    const apikey_request_t *state = apikey_request_adopt(r, verdict, record);
 
-    state->verdict = verdict;
-    state->value[APIKEY_FIELD_STATUS] = info->name;
-    state->record = record;
-    if (record) {
-        state->key_id = record->id;
-        if (!record->unusable && !state->value[APIKEY_FIELD_ID]) {
-            set_values(state, record, r->pool);
-        }
-    }
-    if (record && apikey_verdict_knows_caller(verdict) && !state->user) {
-        const char *owner = state->value[APIKEY_FIELD_OWNER];
-        state->user = record->owner_type == APIKEY_OWNER_TEAM
-                          ? apr_pstrcat(r->pool, "team:", owner, NULL)
-                          : owner;
-    }
-    log_verdict(r, state, info, record && record->unusable ? record->unusable : why);
+    log_verdict(r, state, apikey_verdict_info(verdict),
+                record && record->unusable ? record->unusable : why);
 }

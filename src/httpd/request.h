@@ -2,8 +2,8 @@
 /* What is known about one request: its verdict and identity, and what the whole call (a client's
  * request with its redirects and subrequests) has learned so far.
  *
- * Everything here is allocated from the pool of the request it belongs to, or, for the call,
- * from the initial request's; one thread at a time works on a call. */
+ * Everything here is allocated from the pool of the request it belongs to, or, for the call and
+ * its records, from the initial request's; one thread at a time works on a call. */
 #ifndef APIKEY_REQUEST_H
 #define APIKEY_REQUEST_H
 
@@ -42,17 +42,23 @@ typedef struct {
     apr_array_header_t *credentials; /* of apikey_credential_t *: all seen in this call */
     const char *basic_header;        /* an Authorization of Basic that was taken away */
     bool checked_by_basic;           /* our Basic provider judged a password in this call */
+
+    /* The latest subrequest, which DirectoryIndex may make the request itself of without
+     * another word: the configuration it ran under and what that one judged. */
+    const void *latest_policy;
+    apikey_verdict_t latest_verdict;
+    const apikey_record_t *latest_record;
 } apikey_call_t;
 
 typedef struct {
     apikey_verdict_t verdict;
+    const void *policy;                    /* the per_dir_config that judged */
     const char *user;                      /* REMOTE_USER; NULL unless the caller is known */
     const char *value[APIKEY_FIELD_COUNT]; /* encoded; NULL: not to be had */
     uint64_t key_id;                       /* 0: unknown */
-    const apikey_record_t *record;         /* NULL unless the caller is known */
+    const apikey_record_t *record;         /* what was judged, or NULL */
     apr_array_header_t *missing;           /* scopes that a Require line wanted (authz.c) */
     bool must_authenticate;                /* a negated Require line was asked without a user */
-    bool exported;                         /* env has been set on this very request */
     apikey_call_t *call;
 } apikey_request_t;
 
@@ -69,6 +75,9 @@ apikey_request_t *apikey_request_judged(const request_rec *r);
 /* As above, but only where the same policy judged: for authorization. */
 apikey_request_t *apikey_request_authenticated(const request_rec *r);
 
+/* AUTH_TYPE as it was where the state that speaks for this request was made; may be NULL. */
+char *apikey_request_auth_type(const request_rec *r);
+
 /* What the call has learned; NULL before anything was. */
 apikey_call_t *apikey_request_call(const request_rec *r);
 
@@ -77,5 +86,9 @@ apikey_call_t *apikey_request_call(const request_rec *r);
  * reason to that line. */
 void apikey_request_decide(request_rec *r, apikey_verdict_t verdict,
                            const apikey_record_t *record, const char *why);
+
+/* The same without the line in the error log, for a verdict that was logged before. */
+apikey_request_t *apikey_request_adopt(request_rec *r, apikey_verdict_t verdict,
+                                       const apikey_record_t *record);
 
 #endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lookalike.h"
+
+#include "config.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <string.h>
+
+/* Written while the configuration is read, only read afterwards. */
+static struct {
+    apr_array_header_t *prefixes;           /* of const char *, of all servers */
+    apr_array_header_t *credential_headers; /* of const char *, named by any ApiKeyHeader */
+} known;
+
+static int fold(char c)
+{
+    return c == '_' ? '-' : apr_tolower(c);
+}
+
+bool apikey_lookalike_covers(const char *prefix, const char *name)
+{
+    while (*prefix && fold(*prefix) == fold(*name)) {
+        prefix++;
+        name++;
+    }
+    return *prefix == '\0';
+}
+
+static bool is_look_alike(const char *name)
+{
+    int i;
+    for (i = 0; i < known.prefixes->nelts; i++) {
+        if (apikey_lookalike_covers(APR_ARRAY_IDX(known.prefixes, i, const char *), name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void apikey_lookalike_reset(apr_pool_t *pconf)
+{
+    known.prefixes = apr_array_make(pconf, 2, sizeof(const char *));
+    known.credential_headers = apr_array_make(pconf, 2, sizeof(const char *));
+}
+
+void apikey_lookalike_collect(server_rec *main_server, apr_pool_t *pconf)
+{
+    const server_rec *s;
+
+    known.prefixes = apr_array_make(pconf, 2, sizeof(const char *));
+    for (s = main_server; s; s = s->next) {
+        const char *prefix = apikey_server_conf(s)->header_prefix;
+        /* Every header of every request is compared with each: once is enough. */
+        if (!is_look_alike(prefix)) {
+            APR_ARRAY_PUSH(known.prefixes, const char *) = prefix;
+        }
+    }
+}
+
+bool apikey_lookalike_allows_header(cmd_parms *cmd, const char *name)
+{
+    if (cmd->pool == cmd->temp_pool) { /* .htaccess, read while serving */
+        return !is_look_alike(name);
+    }
+    APR_ARRAY_PUSH(known.credential_headers, const char *) = apr_pstrdup(cmd->pool, name);
+    return true;
+}
+
+const char *apikey_lookalike_conflict(void)
+{
+    int i;
+    for (i = 0; i < known.credential_headers->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(known.credential_headers, i, const char *);
+        if (is_look_alike(name)) {
+            return name;
+        }
+    }
+    return NULL;
+}
+
+const char *apikey_lookalike_prefix_refused(const char *prefix)
+{
+    static const char *const others[] = {
+        "Accept-Encoding",    "Access-Control-Request-Method", "Cache-Control",
+        "Content-Length",     "If-Modified-Since",             "Max-Forwards",
+        "Proxy-Authorization", "Sec-Fetch-Site",               "Transfer-Encoding",
+        "User-Agent",         "X-Forwarded-For",               "X-Requested-With",
+    };
+    const size_t len = strlen(prefix);
+    size_t i;
+
+    if (len < 4 || prefix[len - 1] != '-') {
+        return "must have at least four characters and end in '-'";
+    }
+    if (strspn(prefix, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") != len) {
+        return "may hold letters, digits and '-' only";
+    }
+    for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (apikey_lookalike_covers(prefix, others[i])) {
+            return "would remove headers that have another meaning; take one of your own, "
+                   "X-ApiKey- for example";
+        }
+    }
+    return NULL;
+}
+
+static void drop_headers(request_rec *r)
+{
+    const apr_array_header_t *headers = apr_table_elts(r->headers_in);
+    int i = 0;
+
+    while (i < headers->nelts) {
+        const char *name = APR_ARRAY_IDX(headers, i, apr_table_entry_t).key;
+        if (is_look_alike(name)) {
+            apr_table_unset(r->headers_in, name);
+            i = 0; /* the entries behind it have moved */
+        }
+        else {
+            i++;
+        }
+    }
+}
+
+/* A header named in Connection is not forwarded by mod_proxy (RFC 9110 section 7.6.1): a client
+ * could so drop what we are going to say, `Owner-Type: team` for example. */
+static void drop_connection_options(request_rec *r)
+{
+    static const char between[] = ",; \t";
+    const char *rest = apr_table_get(r->headers_in, "Connection");
+    const char *kept = NULL;
+    bool dropped = false;
+
+    while (rest && *(rest += strspn(rest, between))) {
+        const char *option = apr_pstrmemdup(r->pool, rest, strcspn(rest, between));
+        if (is_look_alike(option)) {
+            dropped = true;
+        }
+        else {
+            kept = kept ? apr_pstrcat(r->pool, kept, ", ", option, NULL) : option;
+        }
+        rest += strlen(option);
+    }
+    if (dropped && kept) {
+        apr_table_setn(r->headers_in, "Connection", kept);
+    }
+    else if (dropped) {
+        apr_table_unset(r->headers_in, "Connection");
+    }
+}
+
+void apikey_lookalike_drop(request_rec *r)
+{
+    drop_headers(r);
+    drop_connection_options(r);
+}

@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every directive, set to something else than its default above and to its default below: the lower one wins, in every
+context; and what says nothing below inherits."""
+
+import re
+from dataclasses import dataclass
+
+import command_table
+import pytest
+from harness.apps import HttpApp
+from harness.keyfmt import insert_key, mint, mistyped
+from judged import ask
+
+PEPPER = b"pepper-of-thirty-two-bytes-or-so"
+PLACES = ("silent", "directory", "location", "files", "if", "htaccess", "htaccess/silent", "htaccess/again")
+
+# -- server and virtual host -------------------------------------------------------------------------------------
+
+MAIN = {
+    "ApiKeyPrefix": "acme corp",
+    "ApiKeyForeign": "On",
+    "ApiKeyPepperFile": "pepper",
+    "ApiKeyHeaderPrefix": "X-Caller-",
+}
+DEFAULTS = {
+    "ApiKeyPrefix": "ak",
+    "ApiKeyForeign": "Off",
+    "ApiKeyPepperFile": "none",
+    "ApiKeyHeaderPrefix": "X-ApiKey-",
+}
+
+
+@pytest.fixture(scope="module")
+def secrets(module_database):
+    """name -> secret, one for each way the servers below can be told apart."""
+    made = {
+        "acme": dict(prefix="acme", pepper=PEPPER),
+        "corp": dict(prefix="corp", pepper=PEPPER),
+        "ak": dict(prefix="ak", pepper=PEPPER),
+        "plain": dict(prefix="acme"),
+        "foreign": dict(key="imported-from-elsewhere-0123456789"),
+    }
+    return {name: insert_key(module_database, "user", "alice", **how)[1] for name, how in made.items()}
+
+
+@pytest.fixture(scope="module")
+def hosts(make_module_httpd, make_module_app, module_database):
+    """The hosts "silent", which says nothing, and one for each directive that sets it to its default."""
+    app = make_module_app(HttpApp)
+    virtual = "".join(
+        f"<VirtualHost *:${{port}}>\nServerName {name}\n{lines}\n</VirtualHost>\n"
+        for name, lines in [("silent", "")] + [(name, f"{name} {value}") for name, value in DEFAULTS.items()]
+    )
+    main = "".join(f"{name} {value}\n" for name, value in MAIN.items())
+    httpd = make_module_httpd(
+        f'{main}<Location "/app">\nAuthType Bearer\nRequire apikey\n</Location>\n{virtual}',
+        mounts={"/app": app}, dbd=module_database.dbd_params(), start=False,
+    )  # fmt: skip
+    (httpd.folder / "pepper").write_bytes(PEPPER)
+    (httpd.folder / "pepper").chmod(0o600)
+    return httpd.start()
+
+
+SEEN_BY = {
+    # directive: (what to present, whether the main server takes it, whether the default does)
+    "ApiKeyPrefix": [("acme", True, False), ("corp", True, False), ("ak", False, True)],
+    "ApiKeyForeign": [("foreign", True, False), ("acme", True, True)],
+    "ApiKeyPepperFile": [("acme", True, False), ("plain", False, True)],
+    "ApiKeyHeaderPrefix": [("acme", True, True)],
+}
+
+
+@pytest.mark.parametrize("directive", SEEN_BY)
+def test_virtual_host_wins_over_main_server(hosts, secrets, directive):
+    for name, in_main, by_default in SEEN_BY[directive]:
+        for host, taken in (("silent", in_main), (directive, by_default)):
+            answer = ask(hosts, "/app/x", secrets[name], headers=[("Host", host)]).answer
+            assert (name, host, answer[0]) == (name, host, 200 if taken else 401)
+
+
+def test_header_prefix_of_the_virtual_host(hosts, secrets):
+    for host, prefix in (("silent", "X-Caller-"), ("ApiKeyHeaderPrefix", "X-ApiKey-")):
+        told = hosts.get("/app/x", secrets["acme"], headers=[("Host", host)]).json()["headers"]
+        assert [name for name, value in told if value == "alice"] == [f"{prefix}Owner", f"{prefix}User"]
+
+
+# -- directory, location, .htaccess ------------------------------------------------------------------------------
+
+
+@dataclass
+class Probe:
+    """How to tell, by asking a place, which of two values a directive has there."""
+
+    above: str
+    default: str
+    ask: object  # (httpd, path, keys) -> something that differs ...
+    seen_above: object
+    seen_default: object
+    lines: str = "Require apikey"
+
+
+def _status(who, header=None):
+    def probe(httpd, path, keys):
+        sent = [(header, keys[who])] if header else []
+        return ask(httpd, path, None if header else keys[who], headers=sent).answer[0]
+
+    return probe
+
+
+def _told(name):
+    return lambda httpd, path, keys: httpd.get(path, keys["alice"]).header(name)
+
+
+PROBES = {
+    "ApiKeyHeader": Probe("X-API-Key X-Other", "Authorization", _status("alice", "X-Other"), 200, 401),
+    "ApiKeyUserKeys": Probe("Off", "On", _status("alice"), 401, 200),
+    "ApiKeyTeamKeys": Probe("Off", "On", _status("blue"), 401, 200),
+    "ApiKeyOptional": Probe("On", "Off", _status("bad"), 401, 200, "Require all granted"),
+    "ApiKeyForward": Probe("On", "Off", _told("X-Forwarded"), "yes", "no"),
+    "ApiKeyExport": Probe("None", "All", _told("X-Owner"), "(null)", "alice"),
+}
+
+# Told with every answer: whether the credential is still there when it is made, and the exported owner.
+TELL = """
+Header set X-Owner "%{APIKEY_OWNER}e"
+Header set X-Forwarded no
+Header set X-Forwarded yes "expr=-n req('Authorization')"
+"""
+
+
+@pytest.fixture(scope="module")
+def keys(module_database):
+    owners = {"alice": ("user", "alice"), "blue": ("team", "blue")}
+    return {name: insert_key(module_database, *owner)[1] for name, owner in owners.items()} | {"bad": mistyped(mint())}
+
+
+def directories(directive, probe):
+    """The directive in a folder of its own name, and below it once more in each context."""
+    here = f"${{htdocs}}/{directive}"
+    default = f"{directive} {probe.default}"
+    return f"""
+    <Directory "{here}">
+        AuthType Bearer
+        {probe.lines}
+        AllowOverride AuthConfig
+        {directive} {probe.above}
+        {TELL}
+        <If "%{{REQUEST_URI}} =~ m#/if/#">
+            {default}
+        </If>
+    </Directory>
+    <Directory "{here}/directory">
+        {default}
+    </Directory>
+    <Location "/{directive}/location/">
+        {default}
+    </Location>
+    <Directory "{here}/files">
+        <Files "index.html">
+            {default}
+        </Files>
+    </Directory>
+    """
+
+
+@pytest.fixture(scope="module")
+def folders(make_module_httpd, module_database):
+    httpd = make_module_httpd(
+        "".join(directories(*item) for item in PROBES.items()), dbd=module_database.dbd_params(), start=False
+    )
+    for directive, probe in PROBES.items():
+        for place in PLACES:
+            folder = httpd.htdocs / directive / place
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "index.html").write_text("hello\n")
+        (httpd.htdocs / directive / "htaccess" / ".htaccess").write_text(f"{directive} {probe.default}\n")
+        (httpd.htdocs / directive / "htaccess" / "again" / ".htaccess").write_text(f"{directive} {probe.above}\n")
+    return httpd.start()
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("directive", PROBES)
+def test_lower_directory_wins(folders, keys, directive, place):
+    probe = PROBES[directive]
+    above = place in ("silent", "htaccess/again")
+    seen = probe.ask(folders, f"/{directive}/{place}/index.html", keys)
+    assert seen == (probe.seen_above if above else probe.seen_default)
+
+
+@pytest.mark.parametrize("directive", PROBES)
+def test_default_is_what_holds_where_nothing_is_said(bare, keys, directive):
+    place = "granted" if "granted" in PROBES[directive].lines else "apikey"
+    assert PROBES[directive].ask(bare, f"/{place}/", keys) == PROBES[directive].seen_default
+
+
+@pytest.fixture(scope="module")
+def bare(make_module_httpd, module_database):
+    return make_module_httpd(
+        f"""
+        AliasMatch ^ "${{htdocs}}/index.html"
+        <Location "/apikey/">
+            AuthType Bearer
+            Require apikey
+            {TELL}
+        </Location>
+        <Location "/granted/">
+            AuthType Bearer
+            Require all granted
+        </Location>
+        {command_table.CONFIG}
+        """,
+        dbd=module_database.dbd_params(), modules=command_table.MODULES,
+    )  # fmt: skip
+
+
+def test_every_directive_is_tested(bare):
+    assert set(SEEN_BY) == set(MAIN) == set(DEFAULTS)
+    assert sorted([*SEEN_BY, *PROBES]) == sorted(command_table.directives(bare))
+
+
+# -- where a directive may stand ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def refused(make_module_httpd):
+    """Never started."""
+    return make_module_httpd(start=False)
+
+
+@pytest.mark.parametrize("section", ['<Directory "/x">', '<Location "/x">', '<Files "x">', '<If "true">'])
+@pytest.mark.parametrize("directive", DEFAULTS)
+def test_server_directives_stand_in_no_section(refused, directive, section):
+    refused.config = f"{section}\n{directive} {DEFAULTS[directive]}\n</{section[1:].split()[0]}>"
+    status, said = refused.configtest()
+    assert status != 0 and re.search(rf"{directive} not allowed in <\w+> context", said), said
+
+
+@pytest.fixture(scope="module")
+def overrides(make_module_httpd, module_database):
+    """Folders named after what their .htaccess may hold."""
+    allowed = {
+        "none": "AllowOverride None",
+        "all": "AllowOverride All",
+        "fileinfo": "AllowOverride FileInfo Indexes Limit Options",
+        "listed": "AllowOverride None\nAllowOverrideList ApiKeyHeader",
+    }
+    sections = "".join(
+        f'<Directory "${{htdocs}}/{name}">\nAuthType Bearer\nRequire apikey\n{lines}\n</Directory>\n'
+        for name, lines in allowed.items()
+    )
+    httpd = make_module_httpd(sections, dbd=module_database.dbd_params(), start=False)
+    for name in allowed:
+        (httpd.htdocs / name).mkdir()
+        (httpd.htdocs / name / "index.html").write_text("hello\n")
+    return httpd.start()
+
+
+@pytest.mark.parametrize("directive", DEFAULTS)
+def test_server_directives_are_refused_in_htaccess(overrides, keys, directive):
+    (overrides.htdocs / "all" / ".htaccess").write_text(f"{directive} {DEFAULTS[directive]}\n")
+    overrides.expect(rf"\.htaccess: {directive} not allowed here")
+    assert overrides.get("/all/", keys["alice"]).status == 500
+
+
+@pytest.mark.parametrize("directive", PROBES)
+def test_htaccess_needs_allowoverride_authconfig(overrides, keys, directive):
+    (overrides.htdocs / "fileinfo" / ".htaccess").write_text(f"{directive} {PROBES[directive].default}\n")
+    overrides.expect(rf"\.htaccess: {directive} not allowed here")
+    assert overrides.get("/fileinfo/", keys["alice"]).status == 500
+
+
+def test_htaccess_may_be_given_single_directives(overrides, keys):
+    for name, status in (("none", 401), ("listed", 200)):
+        (overrides.htdocs / name / ".htaccess").write_text("ApiKeyHeader X-API-Key\n")
+        assert overrides.get(f"/{name}/", headers=[("X-API-Key", keys["alice"])]).status == status
+
+
+@pytest.mark.parametrize(
+    "line, complaint",
+    [
+        ("ApiKeyHeader X-ApiKey-Mine", "ApiKeyHeader: X-ApiKey-Mine begins like the headers"),
+        ("ApiKeyHeader x_apikey_mine", "ApiKeyHeader: x_apikey_mine begins like the headers"),
+        ("ApiKeyHeader", "ApiKeyHeader takes one or more header names"),
+        ("ApiKeyExport Everything", "ApiKeyExport takes None, Env, Headers or All, not 'Everything'"),
+        ("ApiKeyForward maybe", "ApiKeyForward must be On or Off"),
+    ],
+)
+def test_bad_values_are_refused_in_htaccess(overrides, keys, line, complaint):
+    (overrides.htdocs / "all" / ".htaccess").write_text(line + "\n")
+    overrides.expect(rf"\.htaccess: {complaint}")
+    mark = overrides.log_mark()
+    assert overrides.get("/all/", keys["alice"]).status == 500
+    overrides.wait_log(complaint, mark)

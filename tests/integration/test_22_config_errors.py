@@ -1,0 +1,378 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A wrong configuration stops the start, with one line that names the directive, the place and the remedy; what is
+no error does not."""
+
+import os
+import re
+import subprocess
+
+import pytest
+from harness.httpd import BINARY, _ask_apxs
+from harness.keyfmt import insert_key, mint
+from harness.process import free_port
+
+USE = '<Location "/x/">\nAuthType Bearer\nRequire apikey\n</Location>'
+PARAMS = "host=localhost user=apikey pass=secret dbname=keys"
+DBD = f'DBDriver mysql\nDBDParams "{PARAMS}"'
+
+WHOLE = r"AK0100: (\S+):(\d+): "  # found when everything had been read
+LINE = r"AH00526: Syntax error on line (\d+) of (\S+):\n"
+
+
+@pytest.fixture(scope="module")
+def httpd(make_module_httpd):
+    """Never started: only its configuration is read."""
+    return make_module_httpd(start=False)
+
+
+def said(httpd, config):
+    httpd.config = config
+    status, output = httpd.configtest()
+    return None if status == 0 else output.replace("AH00014: Configuration check failed\n", "")
+
+
+def assert_refused(httpd, config, line, message):
+    """`message` says the whole rest of the complaint, `line` is the one that it must be about."""
+    output = said(httpd, config)
+    assert output is not None, "the configuration was accepted"
+    found = re.search(rf"^{WHOLE}{message}\n\Z", output) or re.search(rf"^{LINE}{message}\n\Z", output)
+    assert found, output
+    number = next(int(text) for text in found.groups()[:2] if text.isdigit())
+    assert httpd.config_file.read_text().split("\n")[number - 1].strip() == line
+
+
+def where_allowed(line):
+    """Some of our directives stand in the server, the others in its sections."""
+    server = ("ApiKeyPrefix", "ApiKeyForeign", "ApiKeyPepperFile", "ApiKeyHeaderPrefix")
+    return line if line.split()[0] in server else f'<Location "/x/">\n{line}\n</Location>'
+
+
+# -- the values of our own directives ----------------------------------------------------------------------------
+
+BAD_VALUES = [
+    ("ApiKeyPrefix", "ApiKeyPrefix takes one or more prefixes, each once"),
+    ("ApiKeyPrefix a", "ApiKeyPrefix: 'a' is not 2 to 20 of a-z and 0-9"),
+    ("ApiKeyPrefix aaaaaaaaaaaaaaaaaaaaa", "ApiKeyPrefix: 'a{21}' is not 2 to 20 of a-z and 0-9"),
+    ("ApiKeyPrefix AK", "ApiKeyPrefix: 'AK' is not 2 to 20 of a-z and 0-9"),
+    ("ApiKeyPrefix ak ak_live", "ApiKeyPrefix: 'ak_live' is not 2 to 20 of a-z and 0-9"),
+    ('ApiKeyPrefix "" ak', "ApiKeyPrefix: '' is not 2 to 20 of a-z and 0-9"),
+    ("ApiKeyPrefix ak ak", "ApiKeyPrefix takes one or more prefixes, each once"),
+    ("ApiKeyForeign", "ApiKeyForeign must be On or Off"),
+    ("ApiKeyForeign yes", "ApiKeyForeign must be On or Off"),
+    ("ApiKeyPepperFile", "ApiKeyPepperFile takes 1 to 4 files or 'none'"),
+    ("ApiKeyPepperFile a b c d e", "ApiKeyPepperFile takes 1 to 4 files or 'none'"),
+    ("ApiKeyPepperFile none pepper", "ApiKeyPepperFile: 'none' comes last"),
+    ("ApiKeyPepperFile absent", "ApiKeyPepperFile: cannot open pepper file .*/absent: No such file or directory"),
+    ("ApiKeyPepperFile open", "ApiKeyPepperFile: pepper file .*/open .*group or others have access .*chmod 600 it"),
+    ("ApiKeyPepperFile group", "ApiKeyPepperFile: pepper file .*/group .*group or others have access .*chmod 600 it"),
+    ("ApiKeyPepperFile short", "ApiKeyPepperFile: pepper file .*/short .*shorter than 32 bytes; make one of 32 .*"),
+    ("ApiKeyPepperFile long", "ApiKeyPepperFile: pepper file .*/long .*longer than 4096 bytes"),
+    ("ApiKeyPepperFile htdocs", "ApiKeyPepperFile: pepper file .*/htdocs .*not a plain file"),
+    ("ApiKeyPepperFile pepper short", "ApiKeyPepperFile: pepper file .*/short .*shorter than 32 bytes; make one .*"),
+    ("ApiKeyHeaderPrefix", "ApiKeyHeaderPrefix takes one argument, prefix of .*"),
+    ("ApiKeyHeaderPrefix X-", "ApiKeyHeaderPrefix: 'X-' must have at least four characters and end in '-'"),
+    ("ApiKeyHeaderPrefix X-Caller", "ApiKeyHeaderPrefix: 'X-Caller' must have at least four .* end in '-'"),
+    ("ApiKeyHeaderPrefix X_Caller-", "ApiKeyHeaderPrefix: 'X_Caller-' may hold letters, digits and '-' only"),
+    ("ApiKeyHeaderPrefix 'X Y-'", "ApiKeyHeaderPrefix: 'X Y-' may hold letters, digits and '-' only"),
+    ("ApiKeyHeaderPrefix content-", "ApiKeyHeaderPrefix: 'content-' would remove headers .*take one of your own.*"),
+    ("ApiKeyHeaderPrefix X-Forwarded-", "ApiKeyHeaderPrefix: 'X-Forwarded-' would remove headers .*take one of .*"),
+    ("ApiKeyHeader", "ApiKeyHeader takes one or more header names, each once"),
+    ("ApiKeyHeader X-Key x-key", "ApiKeyHeader takes one or more header names, each once"),
+    ("ApiKeyHeader 'X Key'", "ApiKeyHeader: 'X Key' is not the name of a header"),
+    ("ApiKeyHeader X-Key:", "ApiKeyHeader: 'X-Key:' is not the name of a header"),
+    ('ApiKeyHeader "" X-Key', "ApiKeyHeader: '' is not the name of a header"),
+    ("ApiKeyHeader Cookie", "ApiKeyHeader: Cookie has another meaning; take a header of your own, X-API-Key .*"),
+    ("ApiKeyHeader X-API-Key host", "ApiKeyHeader: host has another meaning; take a header of your own, .*"),
+    ("ApiKeyHeader Proxy-Authorization", "ApiKeyHeader: Proxy-Authorization has another meaning; take a .*"),
+    ("ApiKeyUserKeys Maybe", "ApiKeyUserKeys must be On or Off"),
+    ("ApiKeyTeamKeys Maybe", "ApiKeyTeamKeys must be On or Off"),
+    ("ApiKeyOptional 1", "ApiKeyOptional must be On or Off"),
+    ("ApiKeyForward Headers", "ApiKeyForward must be On or Off"),
+    ("ApiKeyExport", "ApiKeyExport takes one argument, .*"),
+    ("ApiKeyExport Environment", "ApiKeyExport takes None, Env, Headers or All, not 'Environment'"),
+    ("ApiKeyExport Env Headers", "ApiKeyExport takes one argument, .*"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def peppers(httpd):
+    """Files of the same folder as the configuration."""
+    for name, size, mode in (
+        ("pepper", 32, 0o600), ("open", 32, 0o604), ("group", 32, 0o620), ("short", 31, 0o600), ("long", 4097, 0o600),
+    ):  # fmt: skip
+        (httpd.folder / name).write_bytes(os.urandom(size))
+        (httpd.folder / name).chmod(mode)
+
+
+@pytest.mark.parametrize("line, message", BAD_VALUES)
+def test_bad_value(httpd, peppers, line, message):
+    assert_refused(httpd, where_allowed(line), line, message)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["ApiKeyPrefix ak", "ApiKeyPrefix 0a aaaaaaaaaaaaaaaaaaaa", "ApiKeyForeign on", "ApiKeyPepperFile none",
+     "ApiKeyPepperFile pepper", "ApiKeyPepperFile pepper pepper none", "ApiKeyHeaderPrefix X-C-", "ApiKeyHeaderPrefix "
+     "Caller-", "ApiKeyHeader X-API-Key Authorization apikey", "ApiKeyExport none", "ApiKeyExport HEADERS"],
+)  # fmt: skip
+def test_good_value(httpd, peppers, line):
+    assert said(httpd, where_allowed(line)) is None
+
+
+# -- a header that would be removed before it is read ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "before, line, after",
+    [
+        ("", "ApiKeyHeader X-ApiKey-Secret", ""),
+        ("", "ApiKeyHeader Authorization x_apikey_secret", ""),
+        ("ApiKeyHeaderPrefix X-Caller-", "ApiKeyHeader X-Caller-Key", ""),
+        ("", "ApiKeyHeader X-Caller-Key", "<VirtualHost *:80>\nApiKeyHeaderPrefix x-caller-\n</VirtualHost>"),
+    ],
+)
+def test_header_under_a_header_prefix(httpd, before, line, after):
+    config = f'{before}\n<VirtualHost *:81>\n<Location "/x/">\n{line}\n</Location>\n</VirtualHost>\n{after}'
+    name = line.split()[-1]
+    message = f"ApiKeyHeader: {name} begins like an ApiKeyHeaderPrefix, .*take another name or another prefix"
+    assert_refused(httpd, config, line, message)
+
+
+def test_header_under_the_default_prefix_where_another_is_set(httpd):
+    assert said(httpd, 'ApiKeyHeaderPrefix X-Caller-\n<Location "/x/">\nApiKeyHeader X-ApiKey-Secret\n</Location>') is None
+
+
+# -- mod_dbd's settings ------------------------------------------------------------------------------------------
+
+IGNORED = "DBDParams: {0}= is ignored by the MySQL driver; write {1}="
+NO_LIST = "DBDParams: not a list of name=value; .*group=\\)"
+
+BAD_PARAMS = [
+    ("host=x password=secret", IGNORED.format("password", "pass")),
+    ("host=x passwd=secret", IGNORED.format("passwd", "pass")),
+    ("host=x,Pass=secret", IGNORED.format("Pass", "pass")),
+    ("socket=/run/x.sock", IGNORED.format("socket", "sock")),
+    ("unix_socket=/run/x.sock", IGNORED.format("unix_socket", "sock")),
+    ("database=keys", IGNORED.format("database", "dbname")),
+    ("username=x", IGNORED.format("username", "user")),
+    ("HOST=x", IGNORED.format("HOST", "host")),
+    ("host=x opt1=y", "DBDParams: the MySQL driver takes opt1= for host=; .*group=\\)"),
+    ("host", NO_LIST),
+    ("host=x pass= dbname=keys", NO_LIST),
+    ("host = x", NO_LIST),
+    ("host=x pass=verysecret;morsel", NO_LIST),
+]
+POOL = "DBDMin {}, DBDKeep {} and DBDMax {} do not go together; .*DBDMin <= DBDKeep <= DBDMax .*"
+BAD_POOLS = [
+    ("DBDMax 1", "DBDMax 1", (1, 2, 1)),
+    ("DBDMin 3", "DBDMin 3", (3, 2, 10)),
+    ("DBDKeep 11", "DBDKeep 11", (1, 11, 10)),
+    ("DBDMin 2\nDBDKeep 1", "DBDKeep 1", (2, 1, 10)),
+    ("DBDMin 5\nDBDKeep 6\nDBDMax 5", "DBDMax 5", (5, 6, 5)),
+    ("DBDMax 4\nDBDKeep 4\nDBDMax 3", "DBDMax 3", (1, 4, 3)),
+    ('DBDMax "1"', 'DBDMax "1"', (1, 2, 1)),
+]
+
+
+@pytest.mark.parametrize("params, message", BAD_PARAMS)
+def test_bad_dbdparams(httpd, params, message):
+    line = f'DBDParams "{params}"'
+    assert_refused(httpd, f"DBDriver mysql\n{line}\n{USE}", line, message)
+    assert "secret" not in said(httpd, httpd.config) and "morsel" not in said(httpd, httpd.config)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [PARAMS, "host=x,port=1;sock=/x|flags=CLIENT_FOUND_ROWS fldsz=9 reconnect=0", "group=keys", "pass=a=b", "db=keys",
+     "connecttimeout=1 readtimeout=1 writetimeout=1", " host=x\t user=y "],
+)  # fmt: skip
+def test_good_dbdparams(httpd, params):
+    httpd.config = f'DBDriver mysql\nDBDParams "{params}"\n{USE}'
+    assert httpd.configtest() == (0, "Syntax OK\n")
+
+
+def test_unknown_dbdparams_are_warned_of(httpd):
+    httpd.config = f'DBDriver mysql\nDBDParams "host=x ssl_ca=/etc/ca.pem"\n{USE}'
+    status, output = httpd.configtest()
+    assert status == 0
+    assert re.search(r"AK0101: \S+:\d+: DBDParams: ssl_ca= is unknown to the MySQL driver, .*group of my.cnf", output)
+
+
+@pytest.mark.parametrize("lines, blamed, numbers", BAD_POOLS)
+def test_bad_size_of_the_pool(httpd, lines, blamed, numbers):
+    assert_refused(httpd, f"{DBD}\n{lines}\n{USE}", blamed, f"{blamed.split()[0]}: {POOL.format(*numbers)}")
+
+
+@pytest.mark.parametrize("lines", ["DBDMin 0", "DBDKeep 1\nDBDMax 1", "DBDMax 2", "DBDMax 1\nDBDPersist Off"])
+def test_good_size_of_the_pool(httpd, lines):
+    assert said(httpd, f"{DBD}\n{lines}\n{USE}") is None
+
+
+# -- no database -------------------------------------------------------------------------------------------------
+
+NO_DRIVER = "{}: API keys are looked up in MySQL or MariaDB; add DBDriver mysql and DBDParams to this server"
+USES = {
+    "AuthType Bearer": USE,
+    "authtype apikey": '<Location "/x/">\nauthtype apikey\n</Location>',
+    'AuthType "Bearer"': '<Directory "/">\nAuthType "Bearer"\n</Directory>',
+    "AuthBasicProvider file apikey": '<Directory "/">\nAuthType Basic\nAuthBasicProvider file apikey\n</Directory>',
+    "AuthType ApiKey": '<Directory "/">\n<Files "x">\n<If "true">\nAuthType ApiKey\n</If>\n</Files>\n</Directory>',
+}
+DIRECTIVE = {"authtype": "AuthType", "authbasicprovider": "AuthBasicProvider"}  # as httpd spells them
+HOST = "<VirtualHost *:80>\n{}\n</VirtualHost>\n"
+
+
+@pytest.mark.parametrize("line", USES)
+@pytest.mark.parametrize(
+    "around",
+    ["{}", "DBDMax 5\n{}", HOST, HOST.format("") + "{}", HOST.format(DBD) + HOST,
+     "<IfModule authn_apikey_module>\n<IfModule dbd_module>\n{}\n</IfModule>\n</IfModule>"],
+    ids=["main", "main-with-sizes", "host", "main-with-hosts", "other-host", "IfModule"],
+)  # fmt: skip
+def test_no_dbdriver(httpd, line, around):
+    assert_refused(httpd, around.format(USES[line]), line, NO_DRIVER.format(DIRECTIVE[line.split()[0].lower()]))
+
+
+@pytest.mark.parametrize(
+    "config",
+    ["", "ApiKeyPrefix acme", HOST.format(""), '<Location "/x/">\nAuthType Basic\nAuthBasicProvider file\n</Location>', "DBDMax 1",
+     '<AuthnProviderAlias file apikey-like>\n</AuthnProviderAlias>\n<Location "/x/">\nAuthBasicProvider apikey-like\n'
+     "</Location>", '<Location "/x/">\nAuthName "Bearer of apikey"\n</Location>'],
+    ids=["nothing", "directives", "host", "Basic", "pool", "alias", "AuthName"],
+)  # fmt: skip
+def test_unused_it_asks_for_nothing(httpd, config):
+    assert said(httpd, config) is None
+
+
+@pytest.mark.parametrize(
+    "config",
+    [f"{DBD}\n{USE}", f"{DBD}\n{HOST.format(USE)}", HOST.format(f"{DBD}\n{USE}"), f"{USE}\n{HOST.format(DBD)}",
+     f"{USE}\n{HOST.format(DBD)}{HOST.format('')}", f"<IfModule dbd_module>\n{DBD}\n</IfModule>\n{USE}"],
+    ids=["main", "inherited", "host", "main-for-host", "main-for-one-host", "IfModule"],
+)  # fmt: skip
+def test_enough_of_a_database(httpd, config):
+    assert said(httpd, config) is None
+
+
+def test_no_dbdriver_for_a_provider_alias(httpd):
+    line = "<AuthnProviderAlias apikey keys>"
+    assert_refused(httpd, f"{line}\n</AuthnProviderAlias>", line, NO_DRIVER.format("<AuthnProviderAlias"))
+
+
+def test_no_mod_dbd(make_httpd):
+    httpd = make_httpd(start=False)
+    httpd.modules.remove("dbd")
+    message = "AuthType: API keys .* mod_dbd, which is not loaded; add LoadModule dbd_module \\(a2enmod dbd\\)"
+    assert_refused(httpd, USE, "AuthType Bearer", message)
+    assert said(httpd, "ApiKeyPrefix acme") is None
+
+
+def test_another_driver(make_httpd, scratch):
+    """A driver of another database, as far as loading it goes."""
+    folder = scratch.folder("driver")
+    (folder / "driver.c").write_text('const struct { const char *name; void *none[64]; } apr_dbd_other_driver = {"x"};\n')
+    compile_shared(folder, "driver.c", "apr_dbd_other-1.so")
+    (folder / "apr_dbd_other.so").symlink_to("apr_dbd_other-1.so")
+    httpd = make_httpd(start=False, env={"LD_LIBRARY_PATH": str(folder)})
+    assert_refused(httpd, f"DBDriver other\n{USE}", "DBDriver other", NO_DRIVER.format("DBDriver"))
+
+
+# -- where the wrong line stands ---------------------------------------------------------------------------------
+
+WRONG = {
+    "ApiKeyPrefix X": ("ApiKeyPrefix X", "ApiKeyPrefix: 'X' is not 2 to 20 of a-z and 0-9"),
+    "DBDMax 1": (f"{DBD}\nDBDMax 1\n{USE}", f"DBDMax: {POOL.format(1, 2, 1)}"),
+    'DBDParams "password=x"': (f'DBDriver mysql\nDBDParams "password=x"\n{USE}', IGNORED.format("password", "pass")),
+}
+
+
+@pytest.mark.parametrize("line", WRONG)
+@pytest.mark.parametrize(
+    "around",
+    [HOST, "<IfModule dbd_module>\n{}\n</IfModule>", DBD + "\n" + HOST, HOST.format(f"{DBD}\n{USE}") + HOST,
+     "<VirtualHost *:80>\n<IfModule dbd_module>\n<IfVersion >= 2.4>\n{}\n</IfVersion>\n</IfModule>\n</VirtualHost>"],
+    ids=["host", "IfModule", "host-below-main", "second-host", "nested"],
+)  # fmt: skip
+def test_in_sections(httpd, line, around):
+    lines, message = WRONG[line]
+    assert_refused(httpd, around.format(lines), line, message)
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_in_an_included_file(httpd, line):
+    lines, message = WRONG[line]
+    included = httpd.folder / "included.conf"
+    included.write_text(f"# one line before\n{lines}\n")
+    output = said(httpd, f'<VirtualHost *:80>\nInclude "{included}"\n</VirtualHost>')
+    number = included.read_text().split("\n").index(line) + 1
+    assert re.search(rf"(AK0100: {included}:{number}: |on line {number} of {included}:\n){message}\n", output), output
+
+
+def test_a_wrong_line_stops_a_real_start(make_httpd):
+    """-t is no other way than the start itself."""
+    httpd = make_httpd(f"{DBD}\nDBDMax 1\n{USE}", start=False)
+    httpd.write_config()
+    done = subprocess.run([BINARY, "-f", httpd.config_file, "-DFOREGROUND"], capture_output=True, text=True)
+    assert done.returncode != 0 and "AK0100" in done.stderr, done
+
+
+# -- a module that answers Bearer itself -------------------------------------------------------------------------
+
+BEARER_MODULE = """
+#include <httpd.h>
+#include <http_config.h>
+AP_DECLARE_MODULE(auth_bearer) = {STANDARD20_MODULE_STUFF, NULL, NULL, NULL, NULL, NULL, NULL, AP_MODULE_FLAG_NONE};
+"""
+
+
+def compile_shared(folder, source, name, *flags):
+    done = subprocess.run(["cc", "-shared", "-fPIC", *flags, "-o", name, source], cwd=folder, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.fixture(scope="module")
+def mod_auth_bearer(scratch):
+    """The LoadModule line of a module by the name of trunk's."""
+    folder = scratch.folder("bearer")
+    (folder / "mod_auth_bearer.c").write_text(BEARER_MODULE)
+    apr = subprocess.run(["apr-1-config", "--includes", "--cppflags"], capture_output=True, text=True, check=True)
+    include = "-I" + _ask_apxs("INCLUDEDIR")
+    compile_shared(folder, "mod_auth_bearer.c", "mod_auth_bearer.so", include, *apr.stdout.split())
+    return f'LoadModule auth_bearer_module "{folder}/mod_auth_bearer.so"\n'
+
+
+@pytest.mark.parametrize("around", ["{}", HOST, HOST.format('<Directory "/">\n<Files "x">\n{}\n</Files>\n</Directory>')])
+@pytest.mark.parametrize("line", ["AuthType Bearer", "authtype bearer", 'AuthType "Bearer"'])
+def test_bearer_beside_mod_auth_bearer(httpd, mod_auth_bearer, line, around):
+    use = line if "<Files" in around else f'<Location "/x/">\n{line}\n</Location>'
+    message = "AuthType: mod_auth_bearer is loaded too .*write AuthType ApiKey, .*"
+    assert_refused(httpd, f"{mod_auth_bearer}{DBD}\n{around.format(use)}", line, message)
+
+
+def test_apikey_beside_mod_auth_bearer(make_httpd, mod_auth_bearer, database):
+    httpd = make_httpd(
+        f'{mod_auth_bearer}<Location "/">\nAuthType ApiKey\nRequire apikey\nHeader set X-Type "expr=%{{AUTH_TYPE}}"\n'
+        "</Location>", dbd=database.dbd_params(),
+    )  # fmt: skip
+    _, key = insert_key(database, "user", "alice")
+    assert httpd.get("/").header("WWW-Authenticate") == 'Bearer realm="API"'
+    response = httpd.get("/", key)
+    assert (response.status, response.header("X-Type")) == (200, "Bearer")
+
+
+# -- no error ----------------------------------------------------------------------------------------------------
+
+
+def test_unused_without_a_database_it_serves(make_httpd):
+    assert make_httpd().get("/").status == 200
+
+
+def test_an_unreachable_database_does_not_stop_the_start(make_httpd):
+    httpd = make_httpd(
+        '<Location "/x/">\nAuthType Bearer\nRequire apikey\n</Location>\nAlias "/x/" "${htdocs}/"',
+        dbd=f"host=127.0.0.1 port={free_port()} user=nobody pass=x dbname=none",
+    )
+    httpd.expect(r"AH006(29|33|36): ", r"AK0020: the database cannot be asked", r"AK0001: API key unavailable")
+    assert httpd.get("/").status == 200
+    assert httpd.get("/x/").status == 401
+    assert httpd.get("/x/", mint()).status == 503
