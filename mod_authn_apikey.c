@@ -2,17 +2,21 @@
 /* The module: its record and the list of its parts. Start reading at src/README.md. */
 #include "src/httpd/authn.h"
 #include "src/httpd/authz.h"
+#include "src/httpd/board.h"
 #include "src/httpd/caching.h"
 #include "src/httpd/challenge.h"
 #include "src/httpd/config.h"
 #include "src/httpd/dbd.h"
 #include "src/httpd/identity.h"
+#include "src/httpd/timer.h"
 #include "src/httpd/vars.h"
 
 static void register_hooks(apr_pool_t *p)
 {
     apikey_config_check_register(p);
     apikey_dbd_register(p);
+    apikey_board_register(p);
+    apikey_timer_register(p);
     apikey_authn_register(p);
     apikey_basic_register(p);
     apikey_challenge_register(p);

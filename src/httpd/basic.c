@@ -33,7 +33,7 @@ static authn_status check_password(request_rec *r, const char *user, const char 
     (void)user;
     /* What is no key, as far as we can tell, is the next provider's to judge. */
     if (cred->malformed || cred->form == APIKEY_FORM_FOREIGN) {
-        if (cred->digests.count == 0) {
+        if (!cred->checkable) {
             return AUTH_USER_NOT_FOUND;
         }
         if (!apikey_lookup(r, cred)) { /* ApiKeyForeign On */

@@ -19,9 +19,8 @@ static apikey_verdict_t verdict_of(request_rec *r, apikey_credential_t *cred)
     if (cred->malformed) {
         return APIKEY_MALFORMED;
     }
-    if (cred->digests.count == 0) {
-        /* By its form alone; one that we could not digest (AK0010) may be anybody's. */
-        return cred->form == APIKEY_FORM_OURS ? APIKEY_UNAVAILABLE : APIKEY_NOT_FOUND;
+    if (!cred->checkable) {
+        return APIKEY_NOT_FOUND; /* by its form alone */
     }
     if (!apikey_lookup(r, cred)) {
         return APIKEY_UNAVAILABLE;
@@ -37,8 +36,7 @@ static const char *why_not_ours(const apikey_credential_t *cred)
     if (cred->form == APIKEY_FORM_DAMAGED) {
         return "wrong length or check digits";
     }
-    return cred->form == APIKEY_FORM_FOREIGN && cred->digests.count == 0 ? "not of our format"
-                                                                         : NULL;
+    return cred->checkable ? NULL : "not of our format";
 }
 
 apikey_verdict_t apikey_check(request_rec *r, apikey_credential_t *cred)

@@ -12,12 +12,36 @@ static const apr_array_header_t default_prefixes = {NULL, sizeof(char *), 1, 1,
 static const apr_array_header_t default_headers = {NULL, sizeof(char *), 1, 1,
                                                    (char *)default_header};
 
+static const size_t default_cache_size = 16 * 1024 * 1024;
+static size_t cache_size;
+
+size_t apikey_conf_cache_size(void)
+{
+    return cache_size;
+}
+
+void apikey_conf_set_cache_size(size_t bytes)
+{
+    cache_size = bytes;
+}
+
+void apikey_conf_reset(void)
+{
+    cache_size = default_cache_size;
+}
+
 void *apikey_conf_create_server(apr_pool_t *p, server_rec *s)
 {
     apikey_server_conf_t *conf = apr_pcalloc(p, sizeof(*conf));
 
     (void)s;
     conf->foreign = APIKEY_UNSET;
+    conf->ttl = APIKEY_UNSET;
+    conf->negative_ttl = APIKEY_UNSET;
+    conf->stale = APIKEY_UNSET;
+    conf->timeout = APIKEY_UNSET;
+    conf->refresh = APIKEY_UNSET;
+    conf->usage = APIKEY_UNSET;
     return conf;
 }
 
@@ -34,6 +58,12 @@ void *apikey_conf_merge_server(apr_pool_t *p, void *base_conf, void *add_conf)
     FLAG(foreign);
     POINTER(peppers);
     POINTER(header_prefix);
+    FLAG(ttl);
+    FLAG(negative_ttl);
+    FLAG(stale);
+    FLAG(timeout);
+    FLAG(refresh);
+    FLAG(usage);
     return conf;
 }
 
@@ -65,6 +95,11 @@ void *apikey_conf_merge_dir(apr_pool_t *p, void *base_conf, void *add_conf)
     return conf;
 }
 
+static int64_t interval(int64_t ms, int64_t otherwise)
+{
+    return ms == APIKEY_UNSET ? otherwise : ms;
+}
+
 void apikey_conf_complete(server_rec *main_server, apr_pool_t *pconf)
 {
     server_rec *s;
@@ -77,6 +112,12 @@ void apikey_conf_complete(server_rec *main_server, apr_pool_t *pconf)
         conf->prefixes = conf->prefixes ? conf->prefixes : &default_prefixes;
         conf->foreign = apikey_conf_flag(conf->foreign, 0);
         conf->peppers = conf->peppers ? conf->peppers : &apikey_no_pepper;
+        conf->ttl = interval(conf->ttl, 300 * 1000);
+        conf->negative_ttl = interval(conf->negative_ttl, 10 * 1000);
+        conf->stale = interval(conf->stale, 0);
+        conf->timeout = interval(conf->timeout, 500);
+        conf->refresh = interval(conf->refresh, 500);
+        conf->usage = interval(conf->usage, 60 * 1000);
         conf->header_prefix = conf->header_prefix ? conf->header_prefix : "X-ApiKey-";
     }
 }

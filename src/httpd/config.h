@@ -13,6 +13,9 @@ extern module AP_MODULE_DECLARE_DATA authn_apikey_module;
 /* "Not said", in every place where something else could be: never a value of its own. */
 #define APIKEY_UNSET (-1)
 
+/* The least memory ApiKeyCache can do with: its fixed parts and some thousand keys. */
+enum { APIKEY_CACHE_MIN = 4 * 1024 * 1024 };
+
 typedef enum { APIKEY_EXPORT_NONE = 0, APIKEY_EXPORT_ENV = 1, APIKEY_EXPORT_HEADERS = 2 } apikey_export_t;
 
 /* One for each server and virtual host. After apikey_conf_complete() nothing is unset. */
@@ -21,6 +24,13 @@ typedef struct {
     int foreign;
     const apikey_peppers_t *peppers; /* NULL: unset */
     const char *header_prefix;       /* NULL: unset */
+
+    /* Milliseconds; 0 where Off is said. */
+    int64_t ttl, negative_ttl, stale, timeout, refresh, usage;
+
+    /* Filled in by board.c: which database this server asks, and how it digests. */
+    int realm;
+    uint64_t realm_id;
 } apikey_server_conf_t;
 
 /* One for each directory, location and .htaccess. */
@@ -33,10 +43,17 @@ typedef struct {
     int exports; /* bits of apikey_export_t */
 } apikey_dir_conf_t;
 
+/* ApiKeyCache: bytes, 0 for Off; one for all servers. */
+size_t apikey_conf_cache_size(void);
+void apikey_conf_set_cache_size(size_t bytes);
+
 void *apikey_conf_create_server(apr_pool_t *p, server_rec *s);
 void *apikey_conf_merge_server(apr_pool_t *p, void *base, void *add);
 void *apikey_conf_create_dir(apr_pool_t *p, char *dir);
 void *apikey_conf_merge_dir(apr_pool_t *p, void *base, void *add);
+
+/* Forgets what an earlier reading of the configuration said for all servers (pre_config). */
+void apikey_conf_reset(void);
 
 /* Puts the defaults where nothing was said, in every server's record (post_config). */
 void apikey_conf_complete(server_rec *main_server, apr_pool_t *pconf);

@@ -3,6 +3,7 @@
  * silently and then fail at every request. Also run by `httpd -t`. */
 #include "config.h"
 
+#include "dbd_settings.h"
 #include "lookalike.h"
 
 #include <apr_lib.h>
@@ -11,12 +12,6 @@
 #include <string.h>
 
 APLOG_USE_MODULE(authn_apikey);
-
-/* What mod_dbd will work with in one server, and where it was said. Its own records are private,
- * but the tree of directives is not. */
-typedef struct {
-    const ap_directive_t *driver, *params, *persist, *min, *keep, *max;
-} dbd_t;
 
 static bool is_directive(const ap_directive_t *node, const char *name)
 {
@@ -60,28 +55,6 @@ static const ap_directive_t *find_use(const ap_directive_t *node, apr_pool_t *p)
     return found;
 }
 
-/* mod_dbd's directives may stand in no section but a virtual host; <IfModule> and its like are
- * gone from the tree. The last one counts. */
-static void read_dbd(const ap_directive_t *node, dbd_t *dbd)
-{
-    const struct {
-        const char *name;
-        const ap_directive_t **slot;
-    } directives[] = {
-        {"DBDriver", &dbd->driver}, {"DBDParams", &dbd->params}, {"DBDPersist", &dbd->persist},
-        {"DBDMin", &dbd->min},       {"DBDKeep", &dbd->keep},     {"DBDMax", &dbd->max},
-    };
-    size_t i;
-
-    for (; node; node = node->next) {
-        for (i = 0; i < sizeof(directives) / sizeof(directives[0]); i++) {
-            if (is_directive(node, directives[i].name)) {
-                *directives[i].slot = node;
-            }
-        }
-    }
-}
-
 static int refuse(const ap_directive_t *at, const char *what)
 {
     ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, NULL, "AK0100: %s:%d: %s: %s",
@@ -101,7 +74,7 @@ static int number(const ap_directive_t *node, int otherwise, apr_pool_t *p)
 }
 
 /* mod_dbd notices only when a child starts, and then answers every request with 500. */
-static int check_pool(const dbd_t *dbd, apr_pool_t *p)
+static int check_pool(const apikey_dbd_settings_t *dbd, apr_pool_t *p)
 {
     const int min = number(dbd->min, 1, p);
     const int keep = number(dbd->keep, 2, p);
@@ -216,7 +189,7 @@ static int check_params(const ap_directive_t *at, apr_pool_t *p)
 }
 
 /* One server whose keys are checked: `use` is the line that says so. */
-static int check_server(const ap_directive_t *use, const dbd_t *dbd, apr_pool_t *p)
+static int check_server(const ap_directive_t *use, const apikey_dbd_settings_t *dbd, apr_pool_t *p)
 {
     int rc;
 
@@ -283,17 +256,17 @@ static int check_servers(apr_pool_t *p)
 {
     const ap_directive_t *main_use = find_use(ap_conftree, p);
     const ap_directive_t *node;
-    dbd_t main_dbd = {0};
+    apikey_dbd_settings_t main_dbd = {0};
     bool served_by_host = false;
     int rc;
 
-    read_dbd(ap_conftree, &main_dbd);
+    apikey_dbd_settings_read(ap_conftree, &main_dbd);
     for (node = ap_conftree; node; node = node->next) {
         if (is_directive(node, "<VirtualHost")) {
             const ap_directive_t *use = find_use(node->first_child, p);
-            dbd_t dbd = main_dbd;
+            apikey_dbd_settings_t dbd = main_dbd;
 
-            read_dbd(node->first_child, &dbd);
+            apikey_dbd_settings_read(node->first_child, &dbd);
             served_by_host = served_by_host || dbd.driver;
             use = use ? use : dbd.driver ? main_use : NULL;
             if (use && (rc = check_server(use, &dbd, p)) != OK) {
@@ -327,6 +300,7 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 {
     (void)plog;
     (void)ptemp;
+    apikey_conf_reset();
     apikey_lookalike_reset(pconf);
     return OK;
 }

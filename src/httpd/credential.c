@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "credential.h"
 
+#include "cache.h"
 #include "config.h"
 
 #include <apr_lib.h>
@@ -87,30 +88,24 @@ static const char *text_of(const char *name, const char *value)
     return is_b64token(value) ? value : "";
 }
 
-/* Digests a key's text for this server; false only where libcrypto fails. */
-static bool digest_text(const request_rec *r, const char *text, apikey_credential_t *cred)
+bool apikey_credential_digest(const request_rec *r, apikey_credential_t *cred)
 {
     const apikey_server_conf_t *conf = apikey_server_conf(r->server);
-    const size_t len = strlen(text);
-    apikey_owner_t kind;
 
-    cred->form = apikey_keyfmt_parse(text, len, (const char *const *)conf->prefixes->elts,
-                                     conf->prefixes->nelts, &kind);
-    if (cred->form == APIKEY_FORM_OURS) {
-        return apikey_digest_all(&cred->digests, conf->peppers, text, len);
+    if (cred->text && cred->digests.count == 0 &&
+        !apikey_digest_all(&cred->digests,
+                           cred->form == APIKEY_FORM_OURS ? conf->peppers : &apikey_no_pepper,
+                           cred->text, strlen(cred->text))) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "AK0010: libcrypto cannot digest a key");
+        cred->digests.count = 0;
     }
-    if (cred->form == APIKEY_FORM_FOREIGN && conf->foreign) {
-        return apikey_digest_all(&cred->digests, &apikey_no_pepper, text, len);
-    }
-    return true;
+    cred->text = NULL;
+    return cred->digests.count > 0;
 }
 
 static bool same(const apikey_credential_t *a, const apikey_credential_t *b)
 {
-    return a->malformed == b->malformed && a->form == b->form &&
-           a->digests.count == b->digests.count && a->digests.count > 0 &&
-           memcmp(a->digests.digest, b->digests.digest,
-                  (size_t)a->digests.count * APIKEY_DIGEST_LEN) == 0;
+    return a->checkable && b->checkable && memcmp(&a->mac, &b->mac, sizeof(a->mac)) == 0;
 }
 
 /* Adds what was read to what the call has seen, or gives back what it has: the database is asked
@@ -149,15 +144,29 @@ static apikey_credential_t *recall(const request_rec *r, const char *header)
 apikey_credential_t *apikey_credential_from_text(request_rec *r, const char *header,
                                                  const char *text)
 {
+    const apikey_server_conf_t *conf = apikey_server_conf(r->server);
+    const size_t len = strlen(text);
     apikey_credential_t read = {0};
+    apikey_credential_t *kept;
+    apikey_owner_t kind;
 
     read.header = header;
     read.malformed = *text == '\0';
-    if (!read.malformed && !digest_text(r, text, &read)) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "AK0010: libcrypto cannot digest a key");
-        read.digests.count = 0; /* which is judged as unavailable */
+    if (!read.malformed) {
+        read.form = apikey_keyfmt_parse(text, len, (const char *const *)conf->prefixes->elts,
+                                        conf->prefixes->nelts, &kind);
+        read.checkable = read.form == APIKEY_FORM_OURS ||
+                         (read.form == APIKEY_FORM_FOREIGN && conf->foreign);
     }
-    return remember(r, &read);
+    if (!read.checkable) {
+        return remember(r, &read);
+    }
+    read.mac = apikey_cache_mac(r->server, text, len);
+    kept = remember(r, &read);
+    if (!kept->looked_up) {
+        kept->text = text;
+    }
+    return kept;
 }
 
 static apikey_credential_t *malformed(request_rec *r, const char *header)

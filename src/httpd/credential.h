@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From request headers to one credential. The only place that reads a key's text, which becomes
- * digests here and goes no further. */
+ * a mac and digests here and goes no further. */
 #ifndef APIKEY_CREDENTIAL_H
 #define APIKEY_CREDENTIAL_H
 
@@ -20,6 +20,11 @@ bool apikey_credential_is(const char *name, const char *value);
  * it before its header was taken away. NULL where there is none; malformed where there is more
  * than one. */
 apikey_credential_t *apikey_credential_get(request_rec *r);
+
+/* Makes the digests of a credential from its text, which is forgotten then: what a redirect may
+ * yet have to be asked about must not need its text. Whether there are any; what libcrypto
+ * cannot do is logged. */
+bool apikey_credential_digest(const request_rec *r, apikey_credential_t *cred);
 
 /* A credential of a key that did not come in a header of its own (Basic's password). */
 apikey_credential_t *apikey_credential_from_text(request_rec *r, const char *header,

@@ -115,6 +115,98 @@ static const char *set_header_prefix(cmd_parms *cmd, void *dummy, const char *pr
     return NULL;
 }
 
+/* A size with an optional K, M or G behind it, in bytes; 0 for anything else. */
+static size_t read_size(const char *text)
+{
+    static const char units[] = "KMG";
+    char *end;
+    const apr_int64_t number = apr_strtoi64(text, &end, 10);
+    const char *unit = *end ? strchr(units, apr_toupper(*end)) : NULL;
+    const int shift = unit ? 10 * (int)(unit - units + 1) : 0;
+
+    if (!apr_isdigit(*text) || number <= 0 || (*end && (!unit || end[1])) ||
+        number > (APR_INT64_MAX >> 24) >> shift) {
+        return 0;
+    }
+    return (size_t)number << shift;
+}
+
+static const char *set_cache(cmd_parms *cmd, void *dummy, const char *size)
+{
+    const char *not_here = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    size_t bytes = 0;
+
+    (void)dummy;
+    if (not_here) {
+        return not_here;
+    }
+    if (ap_cstr_casecmp(size, "Off") != 0) {
+        bytes = read_size(size);
+        if (bytes < APIKEY_CACHE_MIN) {
+            return apr_psprintf(cmd->pool,
+                                "ApiKeyCache takes Off or a size of at least 4M (16M, 256M, "
+                                "1G), not '%s'", size);
+        }
+    }
+    apikey_conf_set_cache_size(bytes);
+    return NULL;
+}
+
+/* The intervals, all alike: what they are called, where they go, the least they may be, and
+ * whether they may be Off. */
+typedef struct {
+    const char *name;
+    size_t offset;
+    int64_t least;
+    bool off;
+} interval_t;
+
+#define INTERVAL(name, member, least, off)                                                     \
+    {                                                                                          \
+        name, APR_OFFSETOF(apikey_server_conf_t, member), least, off                           \
+    }
+
+static const interval_t intervals[] = {
+    INTERVAL("ApiKeyCacheTTL", ttl, 1, false),
+    INTERVAL("ApiKeyNegativeTTL", negative_ttl, 0, false),
+    INTERVAL("ApiKeyStale", stale, 0, false),
+    INTERVAL("ApiKeyTimeout", timeout, 10, false),
+    INTERVAL("ApiKeyRefresh", refresh, 100, true),
+    INTERVAL("ApiKeyUsage", usage, 1000, true),
+};
+
+/* httpd's interval syntax, but for the zero the unit must be said: `300` may mean anything. */
+static bool read_interval(const char *text, int64_t *ms)
+{
+    const size_t digits = strspn(text, "0123456789");
+    apr_interval_time_t t;
+
+    if (digits == 0 || (text[digits] == '\0' && strspn(text, "0") != digits) ||
+        ap_timeout_parameter_parse(text, &t, "s") != APR_SUCCESS) {
+        return false;
+    }
+    *ms = apr_time_as_msec(t);
+    return *ms <= INT64_C(366) * 24 * 3600 * 1000;
+}
+
+static const char *set_interval(cmd_parms *cmd, void *dummy, const char *text)
+{
+    const interval_t *what = cmd->info;
+    int64_t ms = 0;
+
+    (void)dummy;
+    SERVER_ONLY(cmd);
+    if (!(what->off && ap_cstr_casecmp(text, "Off") == 0) &&
+        (!read_interval(text, &ms) || ms < what->least)) {
+        return apr_psprintf(cmd->pool,
+                            "%s takes %sa time with its unit (500ms, 10s, 5min) of at least "
+                            "%" APR_INT64_T_FMT "ms and at most a year, not '%s'",
+                            what->name, what->off ? "Off or " : "", what->least, text);
+    }
+    *(int64_t *)(void *)((char *)server_conf(cmd) + what->offset) = ms;
+    return NULL;
+}
+
 /* RFC 9110 section 5.6.2, less the characters no header of this kind is named with. */
 static int is_header_name(const char *name)
 {
@@ -194,6 +286,20 @@ const command_rec apikey_directives[] = {
                       "file of the secret keys are digested with, previous ones, 'none'"),
     AP_INIT_TAKE1("ApiKeyHeaderPrefix", set_header_prefix, NULL, RSRC_CONF,
                   "prefix of the headers that tell proxied applications who calls"),
+    AP_INIT_TAKE1("ApiKeyCache", set_cache, NULL, RSRC_CONF,
+                  "size of the shared memory that keys are remembered in, or Off"),
+    AP_INIT_TAKE1("ApiKeyCacheTTL", set_interval, (void *)&intervals[0], RSRC_CONF,
+                  "longest time a key is known without asking the database again"),
+    AP_INIT_TAKE1("ApiKeyNegativeTTL", set_interval, (void *)&intervals[1], RSRC_CONF,
+                  "longest time it is known that there is no such key"),
+    AP_INIT_TAKE1("ApiKeyStale", set_interval, (void *)&intervals[2], RSRC_CONF,
+                  "how long past that, while the database cannot be asked"),
+    AP_INIT_TAKE1("ApiKeyTimeout", set_interval, (void *)&intervals[3], RSRC_CONF,
+                  "longest time a request waits for the database"),
+    AP_INIT_TAKE1("ApiKeyRefresh", set_interval, (void *)&intervals[4], RSRC_CONF,
+                  "how often the change feed is read, or Off"),
+    AP_INIT_TAKE1("ApiKeyUsage", set_interval, (void *)&intervals[5], RSRC_CONF,
+                  "how often the use of keys is written to the database, or Off"),
     AP_INIT_TAKE_ARGV("ApiKeyHeader", set_header, NULL, OR_AUTHCFG,
                       "request headers in which a credential is looked for"),
     DIR_FLAG("ApiKeyUserKeys", user_keys, "Off: keys of users are refused here"),

@@ -272,6 +272,6 @@ bool apikey_feed_due(const server_rec *s, int64_t now_ms)
 {
     const apikey_server_conf_t *conf = apikey_server_conf(s);
 
-    return conf->refresh_ms && apikey_board_facts() &&
-           apikey_board_due(&apikey_board_realm(s)->feed_due_ms, now_ms, conf->refresh_ms);
+    return conf->refresh && apikey_board_facts() &&
+           apikey_board_due(&apikey_board_realm(s)->feed_due_ms, now_ms, conf->refresh);
 }

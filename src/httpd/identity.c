@@ -6,6 +6,7 @@
 #include "config.h"
 #include "credential.h"
 #include "lookalike.h"
+#include "usage.h"
 #include "withhold.h"
 
 #include <apr_strings.h>
@@ -108,6 +109,9 @@ static int fixups(request_rec *r)
     }
     if (state && state != apikey_request_own(r)) {
         apikey_identity_export(r, state); /* a redirect has renamed it all */
+    }
+    if (state && state->verdict == APIKEY_VALID && !r->main) {
+        apikey_usage_count(r, state->key_id);
     }
     if (state && !r->user && apikey_verdict_knows_caller(state->verdict)) {
         become(r, state, apikey_request_auth_type(r));

@@ -5,6 +5,7 @@
 #include "breaker.h"
 #include "cache.h"
 #include "config.h"
+#include "credential.h"
 #include "dbd.h"
 #include "workers.h"
 
@@ -29,7 +30,6 @@ typedef struct question_t {
     bool answered; /* done, and the database said something */
     bool known;    /* answered, and there is such a key */
     apikey_fact_t fact;
-    const char *unusable; /* of the record: static text */
 } question_t;
 
 /* Of this child. On the path of a request only where memory does not know the answer. */
@@ -169,7 +169,8 @@ static const apikey_record_t *copy_record(const apikey_record_t *record, apr_poo
 }
 
 /* Asks the database, for as long as ApiKeyTimeout allows. */
-static bool ask_and_wait(server_rec *s, apikey_credential_t *cred, apr_pool_t *pool)
+static bool ask_and_wait(server_rec *s, const apikey_credential_t *cred, apr_pool_t *pool,
+                         const apikey_record_t **record)
 {
     const int64_t timeout = apikey_server_conf(s)->timeout;
     struct timespec until;
@@ -185,7 +186,7 @@ static bool ask_and_wait(server_rec *s, apikey_credential_t *cred, apr_pool_t *p
     }
     if (q) {
         answered = q->answered;
-        cred->record = answered && q->known ? copy_record(&q->fact.record, pool) : NULL;
+        *record = answered && q->known ? copy_record(&q->fact.record, pool) : NULL;
         give_up_share(q);
     }
     pthread_mutex_unlock(&asked.mutex);
@@ -198,33 +199,41 @@ static bool ask_and_wait(server_rec *s, apikey_credential_t *cred, apr_pool_t *p
     return answered;
 }
 
+static bool found(apikey_credential_t *cred, const apikey_record_t *record)
+{
+    cred->record = record;
+    cred->text = NULL;
+    cred->looked_up = true;
+    return true;
+}
+
 bool apikey_lookup(request_rec *r, apikey_credential_t *cred)
 {
     /* The record outlives redirects, as the credential does. */
     apr_pool_t *pool = apikey_request_call(r)->credentials->pool;
+    const apikey_record_t *record;
     const int64_t now = now_ms();
     apikey_fact_state_t state;
     apikey_fact_t fact;
 
-    if (cred->looked_up) {
-        return true;
+    if (cred->looked_up || cred->failed) {
+        return cred->looked_up;
     }
     state = apikey_cache_get(r->server, cred->mac, now, &fact);
     if (state == APIKEY_FACT_FRESH) {
-        cred->record = copy_record(&fact.record, pool);
-        return cred->looked_up = true;
+        return found(cred, copy_record(&fact.record, pool));
     }
     if (state == APIKEY_FACT_ABSENT) {
-        return cred->looked_up = true;
+        return found(cred, NULL);
     }
     atomic_store(&apikey_board_realm(r->server)->active, 1);
     if (apikey_credential_digest(r, cred) && apikey_breaker_allows(r->server, now) &&
-        ask_and_wait(r->server, cred, pool)) {
-        return cred->looked_up = true;
+        ask_and_wait(r->server, cred, pool, &record)) {
+        return found(cred, record);
     }
     if (state == APIKEY_FACT_STALE) { /* ApiKeyStale */
-        cred->record = copy_record(&fact.record, pool);
-        return cred->looked_up = true;
+        return found(cred, copy_record(&fact.record, pool));
     }
+    cred->failed = true;
     return false;
 }

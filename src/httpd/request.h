@@ -10,6 +10,7 @@
 #include "../core/apikey.h"
 #include "../core/digest.h"
 #include "../core/keyfmt.h"
+#include "../core/mac.h"
 #include "../core/verdict.h"
 
 #include <httpd.h>
@@ -33,7 +34,11 @@ typedef struct {
     const char *header; /* as configured */
     bool malformed;
     apikey_form_t form;
-    apikey_digests_t digests; /* none where the form alone says that no such key exists */
+    bool checkable;           /* not so where the form alone says that no such key exists */
+    apikey_mac_t mac;         /* of a checkable one: what memory knows it by */
+    const char *text;         /* only until it was looked up or digested */
+    apikey_digests_t digests; /* made when the database has to be asked */
+    bool failed;              /* the database could not be asked */
     bool looked_up;
     const apikey_record_t *record; /* once looked up; NULL: no such key */
 } apikey_credential_t;
@@ -42,6 +47,7 @@ typedef struct {
     apr_array_header_t *credentials; /* of apikey_credential_t *: all seen in this call */
     const char *basic_header;        /* an Authorization of Basic that was taken away */
     bool checked_by_basic;           /* our Basic provider judged a password in this call */
+    bool counted;                    /* as a use of its key */
 
     /* The latest subrequest, which DirectoryIndex may make the request itself of without
      * another word: the configuration it ran under and what that one judged. */

@@ -46,7 +46,7 @@ void apikey_usage_count(request_rec *r, uint64_t key_id)
     const apikey_address_t address = address_of(r->useragent_addr);
     bool crowded;
 
-    if (call->counted || conf->usage_ms == 0) {
+    if (call->counted || conf->usage == 0) {
         return;
     }
     call->counted = true;
@@ -182,7 +182,7 @@ void apikey_usage_write(server_rec *s, apr_pool_t *pool, bool insist)
         apikey_board_renew(&realm->usage_lease);
         apikey_workers_alive();
     }
-    apikey_tally_sweep(apikey_board_tally(), now_ms() - conf->usage_ms);
+    apikey_tally_sweep(apikey_board_tally(), now_ms() - conf->usage);
     apikey_board_give_back(&realm->usage_lease);
 }
 
@@ -190,6 +190,6 @@ bool apikey_usage_due(const server_rec *s, int64_t now)
 {
     const apikey_server_conf_t *conf = apikey_server_conf(s);
 
-    return conf->usage_ms &&
-           apikey_board_due(&apikey_board_realm(s)->usage_due_ms, now, conf->usage_ms);
+    return conf->usage &&
+           apikey_board_due(&apikey_board_realm(s)->usage_due_ms, now, conf->usage);
 }

@@ -83,8 +83,10 @@ void apikey_withhold(request_rec *r)
     if (apikey_auth_of(r) == APIKEY_AUTH_BEARER) {
         const apr_array_header_t *names = apikey_conf_headers(conf);
 
-        if (apikey_credential_present(r)) {
-            apikey_credential_get(r); /* remembered for a redirect to a stricter place */
+        apikey_credential_t *cred = apikey_credential_present(r) ? apikey_credential_get(r) : NULL;
+
+        if (cred && !cred->looked_up) { /* remembered for a redirect to a stricter place */
+            apikey_credential_digest(r, cred);
         }
         for (i = 0; i < names->nelts; i++) {
             take_away(r, APR_ARRAY_IDX(names, i, const char *));
