@@ -400,6 +400,12 @@ const char *apikey_db_error(const apikey_db_t *db)
     return db->message;
 }
 
+bool apikey_db_try_again(const apikey_db_t *db)
+{
+    return db->code == ER_LOCK_DEADLOCK || db->code == ER_LOCK_WAIT_TIMEOUT ||
+           db->code == ER_CHECKREAD;
+}
+
 const char *apikey_db_remedy(unsigned int error)
 {
     switch (error) {

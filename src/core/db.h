@@ -73,6 +73,10 @@ uint64_t apikey_db_affected(const apikey_db_t *db);
 unsigned int apikey_db_errno(const apikey_db_t *db);
 const char *apikey_db_error(const apikey_db_t *db);
 
+/* Whether the last call failed only because somebody else was in the way, so that the whole
+ * transaction may be tried again at once. */
+bool apikey_db_try_again(const apikey_db_t *db);
+
 /* What an administrator can do about an error number, or "". */
 const char *apikey_db_remedy(unsigned int error);
 

@@ -65,12 +65,12 @@ static const char *const text[APIKEY_SQL_COUNT] = {
         "DELETE FROM api_key_changes WHERE changed_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND "
         "AND id < ? ORDER BY id LIMIT ?",
     [APIKEY_SQL_DIRTY_READS] = "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED",
+    [APIKEY_SQL_WRITER_MAKE] =
+        "INSERT IGNORE INTO api_key_usage_writers (writer, sequence) VALUES (?, 0)",
     [APIKEY_SQL_WRITER_SEEN] =
         "SELECT sequence FROM api_key_usage_writers WHERE writer = ? FOR UPDATE",
-    [APIKEY_SQL_WRITER_NOTE] =
-        "INSERT INTO api_key_usage_writers (writer, sequence) VALUES (?, ?) "
-        "ON DUPLICATE KEY UPDATE sequence = VALUES(sequence), "
-        "written_at = UTC_TIMESTAMP(3)",
+    [APIKEY_SQL_WRITER_NOTE] = "UPDATE api_key_usage_writers SET sequence = ?, "
+                               "written_at = UTC_TIMESTAMP(3) WHERE writer = ?",
     /* The assignments run from left to right: the address before the time it is judged by. */
     [APIKEY_SQL_ADD_USE] =
         "INSERT INTO api_key_usage (key_id, last_used_at, last_used_ip, use_count) VALUES "

@@ -22,8 +22,9 @@ typedef enum {
     APIKEY_SQL_FEED_COUNT,   /* (from id, to id) -> rows; see apikey_store_feed_count() */
     APIKEY_SQL_FEED_PRUNE,   /* (seconds, below id, limit) */
     APIKEY_SQL_DIRTY_READS,  /* () the next statement sees what is not committed yet */
+    APIKEY_SQL_WRITER_MAKE,  /* (writer) */
     APIKEY_SQL_WRITER_SEEN,  /* (writer) -> last sequence */
-    APIKEY_SQL_WRITER_NOTE,  /* (writer, sequence) */
+    APIKEY_SQL_WRITER_NOTE,  /* (sequence, writer) */
     APIKEY_SQL_ADD_USE,      /* (key id, last us, address, count) */
     APIKEY_SQL_COUNT
 } apikey_sql_t;

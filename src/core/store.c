@@ -375,20 +375,23 @@ static apikey_db_status_t add_uses(apikey_db_t *db, const apikey_use_t *uses,
 apikey_db_status_t apikey_store_add_uses(apikey_db_t *db, const char *writer, uint64_t sequence,
                                          const apikey_use_t *uses, unsigned int count)
 {
-    const apikey_arg_t args[] = {apikey_arg_text(writer), apikey_arg_int((int64_t)sequence)};
-    numbers_t seen = {{-1, 0}, NULL, NULL};
-    apikey_db_status_t rv = apikey_db_begin(db);
+    const apikey_arg_t who[] = {apikey_arg_text(writer)};
+    const apikey_arg_t done[] = {apikey_arg_int((int64_t)sequence), apikey_arg_text(writer)};
+    numbers_t seen = {{0, 0}, NULL, NULL};
+    apikey_db_status_t rv;
 
-    if (rv != APIKEY_DB_OK) {
+    /* The writer's row is locked first: of two processes with the same batch, one waits and then
+     * finds it written. The row is made beforehand, as to look for one that is not there locks
+     * a gap, in which other writers would block each other. */
+    if ((rv = apikey_db_run(db, APIKEY_SQL_WRITER_MAKE, who, NULL, NULL)) != APIKEY_DB_OK ||
+        (rv = apikey_db_begin(db)) != APIKEY_DB_OK) {
         return rv;
     }
-    /* The writer's row is locked first: of two processes with the same batch, one waits here
-     * and then finds it written. */
-    rv = apikey_db_run(db, APIKEY_SQL_WRITER_SEEN, args, one_number, &seen);
+    rv = apikey_db_run(db, APIKEY_SQL_WRITER_SEEN, who, one_number, &seen);
     if (rv == APIKEY_DB_OK && seen.number[0] < (int64_t)sequence) {
         rv = add_uses(db, uses, count);
         if (rv == APIKEY_DB_OK) {
-            rv = apikey_db_run(db, APIKEY_SQL_WRITER_NOTE, args, NULL, NULL);
+            rv = apikey_db_run(db, APIKEY_SQL_WRITER_NOTE, done, NULL, NULL);
         }
     }
     if (rv != APIKEY_DB_OK) {

@@ -104,11 +104,12 @@ void apikey_conf_complete(server_rec *main_server, apr_pool_t *pconf)
 {
     server_rec *s;
 
-    (void)pconf;
     for (s = main_server; s; s = s->next) {
-        apikey_server_conf_t *conf =
-            ap_get_module_config(s->module_config, &authn_apikey_module);
+        /* A virtual host without a directive of ours shares the main server's record, but not
+         * necessarily its database: each gets a record of its own. */
+        apikey_server_conf_t *conf = apr_pmemdup(pconf, apikey_server_conf(s), sizeof(*conf));
 
+        ap_set_module_config(s->module_config, &authn_apikey_module, conf);
         conf->prefixes = conf->prefixes ? conf->prefixes : &default_prefixes;
         conf->foreign = apikey_conf_flag(conf->foreign, 0);
         conf->peppers = conf->peppers ? conf->peppers : &apikey_no_pepper;

@@ -18,6 +18,8 @@
 
 APLOG_USE_MODULE(authn_apikey);
 
+enum { TRIES_MAX = 5 };
+
 static int64_t now_ms(void)
 {
     return apr_time_as_msec(apr_time_now());
@@ -112,9 +114,14 @@ static apikey_db_status_t write_batch(apikey_db_t *db, void *baton)
     const writing_t *writing = baton;
     apikey_use_t uses[APIKEY_TALLY_BATCH];
     const unsigned int n = merge(writing, uses);
+    apikey_db_status_t rv;
+    int tries = 0;
 
-    return apikey_store_add_uses(db, apikey_board()->writer, writing->realm->batch_sequence,
-                                 uses, n);
+    do {
+        rv = apikey_store_add_uses(db, apikey_board()->writer, writing->realm->batch_sequence,
+                                   uses, n);
+    } while (rv == APIKEY_DB_FAILED && apikey_db_try_again(db) && ++tries < TRIES_MAX);
+    return rv;
 }
 
 /* Fills the realm's batch from the counters. Until its count is set there is no batch: whoever
