@@ -13,7 +13,11 @@ extern module AP_MODULE_DECLARE_DATA authn_apikey_module;
 /* "Not said", in every place where something else could be: never a value of its own. */
 #define APIKEY_UNSET (-1)
 
-typedef enum { APIKEY_EXPORT_NONE = 0, APIKEY_EXPORT_ENV = 1, APIKEY_EXPORT_HEADERS = 2 } apikey_export_t;
+typedef enum {
+    APIKEY_EXPORT_NONE = 0,
+    APIKEY_EXPORT_ENV = 1,
+    APIKEY_EXPORT_HEADERS = 2
+} apikey_export_t;
 
 /* One for each server and virtual host. After apikey_conf_complete() nothing is unset. */
 typedef struct {
