@@ -8,6 +8,7 @@
 #include "src/httpd/config.h"
 #include "src/httpd/dbd.h"
 #include "src/httpd/identity.h"
+#include "src/httpd/lookalike.h"
 #include "src/httpd/timer.h"
 #include "src/httpd/vars.h"
 
@@ -21,6 +22,7 @@ static void register_hooks(apr_pool_t *p)
     apikey_basic_register(p);
     apikey_challenge_register(p);
     apikey_authz_register(p);
+    apikey_lookalike_register(p);
     apikey_identity_register(p);
     apikey_caching_register(p);
     apikey_vars_register(p);

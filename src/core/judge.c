@@ -5,6 +5,15 @@
 
 static const char team_mark[] = "team:";
 
+/* What [[:cntrl:]] means to the database: U+0000 to U+001F and U+007F to U+009F. */
+static bool is_control(const char *text, size_t len)
+{
+    const unsigned char *c = (const unsigned char *)text;
+
+    return c[0] < 0x20 || c[0] == 0x7f ||
+           (len > 1 && c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f);
+}
+
 const char *apikey_judge_owner(apikey_owner_t type, const char *owner, size_t len)
 {
     size_t i;
@@ -19,7 +28,7 @@ const char *apikey_judge_owner(apikey_owner_t type, const char *owner, size_t le
         return "the owner id is longer than 255 characters";
     }
     for (i = 0; i < len; i++) {
-        if ((unsigned char)owner[i] < 0x20 || owner[i] == 0x7f) {
+        if (is_control(owner + i, len - i)) {
             return "the owner id contains a control character";
         }
     }

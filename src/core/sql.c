@@ -10,8 +10,12 @@
     "IF(" column " IS NULL, NULL, COALESCE(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', " column   \
     ") DIV 1000, 0))"
 
-/* The column's own bytes, whatever the character set of the connection. */
-#define BYTES(column) "CAST(CONVERT(" column " USING utf8mb4) AS BINARY)"
+/* The text of a column as UTF-8, whatever the character set of the connection; that of a binary
+ * column, which only a site's own table has, as it is: converting would turn every byte that is
+ * not UTF-8 into the same `?`, and so two owners into one. */
+#define BYTES(column)                                                                          \
+    "CAST(IF(CHARSET(" column ") = 'binary', " column ", CONVERT(" column                      \
+    " USING utf8mb4)) AS BINARY)"
 
 #define FIND                                                                                   \
     "SELECT s.digest, k.id, " BYTES("k.owner_type") ", " BYTES("k.owner_id") ", " BYTES(       \

@@ -58,8 +58,8 @@ static const char *first_word(const ap_directive_t *d, apr_pool_t *p)
 static bool needs_user(const ap_directive_t *d, apr_pool_t *p)
 {
     static const char *const kinds[] = {
-        "apikey",       "apikey-user", "apikey-team", "apikey-scope",
-        "apikey-id",    "apikey-expr", "valid-user",  "user",
+        "apikey",    "apikey-user", "apikey-team", "apikey-scope",
+        "apikey-id", "apikey-expr", "valid-user",  "user",
     };
     const char *word = is_directive(d, "Require") ? first_word(d, p) : "";
     size_t i;
@@ -307,7 +307,8 @@ static authz_status check_id(request_rec *r, const char *args, const void *parse
     const apikey_request_t *state = caller(r, parsed, &none);
 
     (void)args;
-    return state ? granted_if(r, parsed, has_word(parsed, state->value[APIKEY_FIELD_ID])) : none;
+    return state ? granted_if(r, parsed, has_word(parsed, state->value[APIKEY_FIELD_ID]))
+                 : none;
 }
 
 static void note_missing(request_rec *r, const line_t *line)
@@ -451,8 +452,8 @@ void apikey_authz_register(apr_pool_t *p)
         const char *name;
         const authz_provider *provider;
     } lines[] = {
-        {"apikey", &any_provider},      {"apikey-user", &user_provider},
-        {"apikey-team", &team_provider}, {"apikey-id", &id_provider},
+        {"apikey", &any_provider},         {"apikey-user", &user_provider},
+        {"apikey-team", &team_provider},   {"apikey-id", &id_provider},
         {"apikey-scope", &scope_provider}, {"apikey-expr", &expr_provider},
     };
     size_t i;
@@ -463,5 +464,5 @@ void apikey_authz_register(apr_pool_t *p)
                                   AP_AUTH_INTERNAL_PER_CONF);
     }
     ap_hook_check_authz(check_auth, NULL, NULL, APR_HOOK_REALLY_FIRST,
-                         AP_AUTH_INTERNAL_PER_CONF);
+                        AP_AUTH_INTERNAL_PER_CONF);
 }

@@ -18,10 +18,8 @@ static const char ours[] = "1";
 
 void apikey_caching_forbid(request_rec *r)
 {
-    for (; r; r = r->main) {
-        if (!apr_table_get(r->subprocess_env, no_cache)) {
-            apr_table_setn(r->subprocess_env, no_cache, ours);
-        }
+    if (!apr_table_get(r->subprocess_env, no_cache)) {
+        apr_table_setn(r->subprocess_env, no_cache, ours);
     }
 }
 
@@ -84,12 +82,33 @@ static apr_status_t mark_private(ap_filter_t *f, apr_bucket_brigade *bb)
     return ap_pass_brigade(f->next, bb);
 }
 
+/* An open page is about to include an answer to a known caller. Its headers are on their way, and
+ * mod_cache has perhaps begun to store it: without its filter it never finishes. */
+static void forget_page(request_rec *page)
+{
+    ap_filter_t *f;
+    ap_filter_t *next;
+
+    for (f = page->output_filters; f && f->r == page; f = next) {
+        next = f->next;
+        if (ap_cstr_casecmpn(f->frec->name, "cache_save", 10) == 0) {
+            ap_remove_output_filter(f);
+        }
+    }
+}
+
 static void insert(request_rec *r)
 {
-    const apikey_request_t *state = r->main ? NULL : apikey_request_judged(r);
+    const apikey_request_t *state = apikey_request_judged(r);
 
-    if (state && apikey_verdict_knows_caller(state->verdict)) {
+    if (!state || !apikey_verdict_knows_caller(state->verdict)) {
+        return;
+    }
+    if (!r->main) {
         ap_add_output_filter_handle(filter, NULL, r, r->connection);
+    }
+    for (r = r->main; r; r = r->main) {
+        forget_page(r);
     }
 }
 

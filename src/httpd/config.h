@@ -16,7 +16,11 @@ extern module AP_MODULE_DECLARE_DATA authn_apikey_module;
 /* The least memory ApiKeyCache can do with: its fixed parts and some thousand keys. */
 enum { APIKEY_CACHE_MIN = 4 * 1024 * 1024 };
 
-typedef enum { APIKEY_EXPORT_NONE = 0, APIKEY_EXPORT_ENV = 1, APIKEY_EXPORT_HEADERS = 2 } apikey_export_t;
+typedef enum {
+    APIKEY_EXPORT_NONE = 0,
+    APIKEY_EXPORT_ENV = 1,
+    APIKEY_EXPORT_HEADERS = 2
+} apikey_export_t;
 
 /* One for each server and virtual host. After apikey_conf_complete() nothing is unset. */
 typedef struct {

@@ -48,9 +48,9 @@ static const ap_directive_t *find_use(const ap_directive_t *node, apr_pool_t *p)
     const ap_directive_t *found = NULL;
 
     for (; node && !found; node = node->next) {
-        found = is_use(node, p)                        ? node
+        found = is_use(node, p)                      ? node
                 : is_directive(node, "<VirtualHost") ? NULL
-                                                       : find_use(node->first_child, p);
+                                                     : find_use(node->first_child, p);
     }
     return found;
 }
@@ -146,13 +146,14 @@ static int check_param(const ap_directive_t *at, const char *name, apr_pool_t *p
     }
     right = right_name(name);
     if (right) {
-        return refuse(at, apr_psprintf(p, "%s= is ignored by the MySQL driver; write %s=", name,
-                                       right));
+        return refuse(
+            at, apr_psprintf(p, "%s= is ignored by the MySQL driver; write %s=", name, right));
     }
     if (!apr_isalpha(name[strlen(name) - 1])) {
         /* The driver reads letters backwards from the equals sign. None: the first name. */
-        return refuse(at, apr_psprintf(p, "the MySQL driver takes %s= for host=; options of its "
-                                          "client library go into a group of my.cnf (group=)",
+        return refuse(at, apr_psprintf(p,
+                                       "the MySQL driver takes %s= for host=; options of its "
+                                       "client library go into a group of my.cnf (group=)",
                                        name));
     }
     ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, NULL,
@@ -176,9 +177,9 @@ static int check_params(const ap_directive_t *at, apr_pool_t *p)
         int rc;
 
         if (len == 0 || item[len] != '=' || !item[len + 1]) {
-            return refuse(at, "not a list of name=value; no value may be empty, or hold spaces or "
-                              "one of ; | , (passwords that do can stand in a group of my.cnf, "
-                              "see group=)");
+            return refuse(at, "not a list of name=value; no value may be empty, or hold spaces "
+                              "or one of ; | , (passwords that do can stand in a group of "
+                              "my.cnf, see group=)");
         }
         item[len] = '\0';
         if ((rc = check_param(at, item, p)) != OK) {

@@ -49,8 +49,8 @@ static const char *set_prefix(cmd_parms *cmd, void *dummy, int argc, char *const
     SERVER_ONLY(cmd);
     for (i = 0; i < argc; i++) {
         if (!apikey_keyfmt_prefix_ok(argv[i])) {
-            return apr_psprintf(cmd->pool,
-                                "ApiKeyPrefix: '%s' is not 2 to 20 of a-z and 0-9", argv[i]);
+            return apr_psprintf(cmd->pool, "ApiKeyPrefix: '%s' is not 2 to 20 of a-z and 0-9",
+                                argv[i]);
         }
     }
     list = words(cmd, argc, argv);

@@ -25,12 +25,6 @@ const apikey_field_names_t apikey_field_names[APIKEY_FIELD_COUNT] = {
     [APIKEY_FIELD_STATUS] = {"status", "APIKEY_STATUS", NULL},
 };
 
-static int post_read_request(request_rec *r)
-{
-    apikey_lookalike_drop(r);
-    return DECLINED;
-}
-
 static int exports_of(const request_rec *r)
 {
     return apikey_conf_flag(apikey_dir_conf(r)->exports,
@@ -221,7 +215,6 @@ void apikey_identity_register(apr_pool_t *p)
     static const char *const before_rewrite[] = {"mod_rewrite.c", NULL};
 
     (void)p;
-    ap_hook_post_read_request(post_read_request, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(fixups, NULL, before_rewrite, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(fixups_proxied, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_fixups(fixups_index, NULL, NULL, APR_HOOK_REALLY_LAST);

@@ -5,7 +5,10 @@
 
 #include <apr_lib.h>
 #include <apr_strings.h>
+#include <http_core.h>
+#include <http_protocol.h>
 #include <string.h>
+#include <util_filter.h>
 
 /* Written while the configuration is read, only read afterwards. */
 static struct {
@@ -153,4 +156,50 @@ void apikey_lookalike_drop(request_rec *r)
 {
     drop_headers(r);
     drop_connection_options(r);
+}
+
+/* With `MergeTrailers On` headers arrive behind the body too, and some programs get theirs only
+ * then (a chunked body is read before FastCGI is told anything): what is there by then stays. */
+static apr_status_t guard_headers(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
+                                  apr_read_type_e block, apr_off_t bytes)
+{
+    request_rec *r = f->r;
+    apr_table_t *kept = f->ctx;
+    const apr_array_header_t *headers = apr_table_elts(r->headers_in);
+    apr_status_t rv;
+    int i;
+
+    apr_table_clear(kept);
+    for (i = 0; i < headers->nelts; i++) {
+        const apr_table_entry_t *header = &APR_ARRAY_IDX(headers, i, apr_table_entry_t);
+        if (is_look_alike(header->key)) {
+            apr_table_addn(kept, header->key, header->val);
+        }
+    }
+    rv = ap_get_brigade(f->next, bb, mode, block, bytes);
+    apikey_lookalike_drop(r);
+    apr_table_overlap(r->headers_in, kept, APR_OVERLAP_TABLES_SET);
+    return rv;
+}
+
+static ap_filter_rec_t *guard;
+
+static int post_read_request(request_rec *r)
+{
+    const core_server_config *core = ap_get_core_module_config(r->server->module_config);
+
+    apikey_lookalike_drop(r);
+    if (core->merge_trailers == AP_MERGE_TRAILERS_ENABLE) {
+        ap_add_input_filter_handle(guard, apr_table_make(r->pool, 8), r,
+                                   r->connection);
+    }
+    return DECLINED;
+}
+
+void apikey_lookalike_register(apr_pool_t *p)
+{
+    (void)p;
+    guard = ap_register_input_filter("APIKEY_TRAILERS", guard_headers, NULL,
+                                     AP_FTYPE_PROTOCOL - 1);
+    ap_hook_post_read_request(post_read_request, NULL, NULL, APR_HOOK_REALLY_FIRST);
 }

@@ -29,8 +29,10 @@ void apikey_lookalike_reset(apr_pool_t *pconf);
 /* Collects the header prefixes of all servers (after the configuration is read). */
 void apikey_lookalike_collect(server_rec *main_server, apr_pool_t *pconf);
 
-/* Removes the look-alikes of a request: on paths without authentication too, for applications
- * cannot tell them apart. */
+/* Removes the look-alikes of a request. Done for every request that arrives: on paths without
+ * authentication too, for applications cannot tell them apart. */
 void apikey_lookalike_drop(request_rec *r);
+
+void apikey_lookalike_register(apr_pool_t *p);
 
 #endif

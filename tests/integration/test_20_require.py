@@ -386,7 +386,8 @@ def test_refused_in_htaccess(server, keys, line, complaint):
 )  # fmt: skip
 @pytest.mark.parametrize("word", ["Require", "Require not"])
 def test_bad_arguments_are_refused_at_start(bare_server, word, line, complaint):
-    bare_server.config = f'<Location "/x/">\n<RequireAll>\nRequire all granted\n{word} {line}\n</RequireAll>\n</Location>'
+    lines = f"<RequireAll>\nRequire all granted\n{word} {line}\n</RequireAll>"
+    bare_server.config = f'<Location "/x/">\n{lines}\n</Location>'
     status, said = bare_server.configtest()
     number = 1 + bare_server.config_file.read_text().split("\n").index(f"{word} {line}")
     assert status != 0

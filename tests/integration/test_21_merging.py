@@ -12,7 +12,7 @@ from harness.keyfmt import insert_key, mint, mistyped
 from judged import ask
 
 PEPPER = b"pepper-of-thirty-two-bytes-or-so"
-PLACES = ("silent", "directory", "location", "files", "if", "htaccess", "htaccess/silent", "htaccess/again")
+PLACES = ("silent", "beside", "directory", "location", "files", "if", "htaccess", "htaccess/silent", "htaccess/again")
 
 # -- server and virtual host -------------------------------------------------------------------------------------
 
@@ -70,16 +70,23 @@ SEEN_BY = {
 }
 
 
+def beside(directive):
+    """A host that says something, only not about this: only then are the records of the two servers merged."""
+    return "ApiKeyForeign" if directive != "ApiKeyForeign" else "ApiKeyHeaderPrefix"
+
+
 @pytest.mark.parametrize("directive", SEEN_BY)
 def test_virtual_host_wins_over_main_server(hosts, secrets, directive):
     for name, in_main, by_default in SEEN_BY[directive]:
-        for host, taken in (("silent", in_main), (directive, by_default)):
+        for host, taken in (("silent", in_main), (beside(directive), in_main), (directive, by_default)):
             answer = ask(hosts, "/app/x", secrets[name], headers=[("Host", host)]).answer
             assert (name, host, answer[0]) == (name, host, 200 if taken else 401)
 
 
 def test_header_prefix_of_the_virtual_host(hosts, secrets):
-    for host, prefix in (("silent", "X-Caller-"), ("ApiKeyHeaderPrefix", "X-ApiKey-")):
+    for host, prefix in (
+        ("silent", "X-Caller-"), (beside("ApiKeyHeaderPrefix"), "X-Caller-"), ("ApiKeyHeaderPrefix", "X-ApiKey-"),
+    ):  # fmt: skip
         told = hosts.get("/app/x", secrets["acme"], headers=[("Host", host)]).json()["headers"]
         assert [name for name, value in told if value == "alice"] == [f"{prefix}Owner", f"{prefix}User"]
 
@@ -93,7 +100,7 @@ class Probe:
 
     above: str
     default: str
-    ask: object  # (httpd, path, keys) -> something that differs ...
+    ask: object  # (httpd, path, keys) -> what is seen of it
     seen_above: object
     seen_default: object
     lines: str = "Require apikey"
@@ -138,6 +145,7 @@ def directories(directive, probe):
     """The directive in a folder of its own name, and below it once more in each context."""
     here = f"${{htdocs}}/{directive}"
     default = f"{directive} {probe.default}"
+    beside = "ApiKeyForward Off" if directive != "ApiKeyForward" else "ApiKeyOptional Off"
     return f"""
     <Directory "{here}">
         AuthType Bearer
@@ -148,6 +156,9 @@ def directories(directive, probe):
         <If "%{{REQUEST_URI}} =~ m#/if/#">
             {default}
         </If>
+    </Directory>
+    <Directory "{here}/beside">
+        {beside}
     </Directory>
     <Directory "{here}/directory">
         {default}
@@ -182,7 +193,7 @@ def folders(make_module_httpd, module_database):
 @pytest.mark.parametrize("directive", PROBES)
 def test_lower_directory_wins(folders, keys, directive, place):
     probe = PROBES[directive]
-    above = place in ("silent", "htaccess/again")
+    above = place in ("silent", "beside", "htaccess/again")
     seen = probe.ask(folders, f"/{directive}/{place}/index.html", keys)
     assert seen == (probe.seen_above if above else probe.seen_default)
 

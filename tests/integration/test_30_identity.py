@@ -25,8 +25,10 @@ PROTOCOLS = ["HTTP/1.1", pytest.param("HTTP/2", marks=pytest.mark.skipif(not HAS
 
 # The common ways by which a credential finds its way back to programs.
 CONFIG = """
+MergeTrailers On
 <VirtualHost *:${port}>
     ServerName localhost
+    MergeTrailers On
     SetEnvIf Authorization "(.*)" HTTP_AUTHORIZATION=$1
     SetEnvIf X-API-Key "(.*)" HTTP_X_API_KEY=$1
     RewriteEngine On
@@ -378,6 +380,20 @@ def test_nothing_we_say_is_dropped_as_a_connection_option(server, keys, identity
     seen = told(server.get("/app/x", keys["team"][1], headers=sent))
     assert seen.identity_headers() == as_headers(identity["team"])
     assert ("x-other" in seen.headers) == ("X-Other" not in options)
+
+
+@pytest.mark.parametrize("place", ["", "/open"])
+@pytest.mark.parametrize("program", ["fpm", "app"])
+def test_look_alikes_behind_the_body_reach_nobody(server, keys, identity, program, place):
+    """MergeTrailers On: what follows a chunked body counts as headers, and some wait for it."""
+    with Connection(server.port) as connection:
+        chunked = [("Transfer-Encoding", "chunked"), ("Trailer", "X-ApiKey-User")]
+        trailers = "".join(f"{name}: forged\r\n" for name in LOOK_ALIKES)
+        body = f"4\r\ndata\r\n0\r\n{trailers}\r\n"
+        key = None if place else keys["team"][1]
+        seen = told(connection.request(PROGRAMS[program] + place, key, chunked, "POST", body))
+    assert "forged" not in str(seen.all)
+    assert seen.identity_headers() == ({} if place else as_headers(identity["team"]))
 
 
 # -- the credential --------------------------------------------------------------------------------------------

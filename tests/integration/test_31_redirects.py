@@ -141,7 +141,7 @@ def server(make_module_httpd, make_module_app, module_database):
     cgi, fpm, ssi = (make_module_app(kind) for kind in (Cgi, Fpm, Ssi))
     ssi.add("twice", '[<!--#include virtual="/same/env" -->, <!--#include virtual="/users/env" -->]')
     httpd = make_module_httpd(
-        "\n".join(config(cgi, fpm)), start=False, modules=["http2"], dbd=module_database.dbd_params(),
+        "\n".join(["ApiKeyCache Off\nApiKeyUsage Off", *config(cgi, fpm)]), start=False, modules=["http2"], dbd=module_database.dbd_params(),
         mounts={"/cgi": cgi, "/fpm": fpm, "/ssi": ssi, "/app": make_module_app(HttpApp)},
     )  # fmt: skip
     lay_out(httpd.htdocs)

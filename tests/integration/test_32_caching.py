@@ -45,7 +45,7 @@ CacheHeader On
 <LocationMatch "/never/">
     SetEnvIf Request_URI . no-cache=1
 </LocationMatch>
-<LocationMatch "/page/">
+<LocationMatch "^/ssi/">
     Header set Cache-Control "max-age=3600"
 </LocationMatch>
 <LocationMatch "/refused/">
@@ -64,7 +64,9 @@ def fresh(path):
 @pytest.fixture(scope="module")
 def ssi(make_module_app):
     ssi = make_module_app(Ssi)
-    ssi.add("page", '<p>' * 3000 + '<!--#include virtual="/app/part/x-api-key" -->')
+    part = '<!--#include virtual="/app/part/x-api-key" -->'
+    ssi.add("short", part)
+    ssi.add("long", "<p>" * 10000 + part)  # sent, and stored, in parts
     return ssi
 
 
@@ -175,8 +177,9 @@ def test_refusals_are_not_kept_for_valid_keys(server, keys):
     assert ask(server, url, None).status == 401
 
 
-def test_included_parts_are_not_kept_with_an_open_page(server, keys):
-    url = fresh("/ssi/page/x-api-key")
+@pytest.mark.parametrize("page", ["short", "long"])
+def test_included_parts_are_not_kept_with_an_open_page(server, keys, page):
+    url = fresh(f"/ssi/{page}/x-api-key")
     server.expect(r'unable to include "/app/part/x-api-key" in parsed file .* returned 401')
     for owner in ("alice", "bob"):
         assert f'"{owner}"' in ask(server, url, keys[owner]).text

@@ -117,6 +117,8 @@ static void owners(void **state)
         {APIKEY_OWNER_USER, "al\rice", "control"},
         {APIKEY_OWNER_USER, "\talice", "control"},
         {APIKEY_OWNER_TEAM, "blue\x7f", "control"},
+        {APIKEY_OWNER_USER, "al\xc2\x9bice", "control"}, /* U+009B, which begins sequences too */
+        {APIKEY_OWNER_USER, "al\xc2\xa0ice", NULL},
         {APIKEY_OWNER_NONE, "alice", "neither"},
         {(apikey_owner_t)3, "alice", "neither"},
     };

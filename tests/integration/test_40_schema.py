@@ -1,0 +1,419 @@
+# SPDX-License-Identifier: Apache-2.0
+"""conf/schema.sql and conf/grants.sql: what the tables hold, what they refuse, and who may do what with them."""
+
+import re
+
+import pytest
+from harness import ROOT, SCHEMA
+from harness.apikeyctl import ApikeyCtl
+from harness.keyfmt import insert_key
+from harness.mariadb import SqlError
+
+GRANTS = (ROOT / "conf" / "grants.sql").read_text()
+ACCOUNTS = ["apikey_check", "apikey_manage", "apikey_definer"]
+TABLES = ["api_key_list", "api_key_secrets", "api_key_settings", "api_key_team_members", "api_key_usage", "api_keys"]
+
+CONSTRAINT_FAILED = 4025
+TOO_LONG = 1406
+DENIED = {1142, 1143}
+ACCOUNT_LOCKED = 4151
+
+# Sessions in which the schema must mean the same; the last one stands for a careless client.
+SESSIONS = {
+    "plain": "DO 1",
+    "east of UTC": "SET time_zone = '+13:00'",
+    "west of UTC": "SET time_zone = '-12:00'",
+    "latin1": "SET NAMES latin1",
+    "binary collation": "SET NAMES utf8mb4 COLLATE utf8mb4_bin",
+    "ANSI": "SET sql_mode = 'ANSI,NO_BACKSLASH_ESCAPES'",
+    "no sql_mode, no checks of foreign keys": "SET sql_mode = '', foreign_key_checks = 0",
+}
+in_every_session = pytest.mark.parametrize("session", SESSIONS.values(), ids=SESSIONS.keys())
+
+
+def contents(database):
+    """Everything there is in a database: definitions and settings."""
+    definitions = {
+        name: list(database.sql(f"SHOW CREATE TABLE {name}")[0].values())[1]
+        for name in (row["TABLE_NAME"] for row in tables(database))
+    }
+    return definitions, database.sql("SELECT * FROM api_key_settings ORDER BY name")
+
+
+def tables(database):
+    return database.sql(
+        "SELECT TABLE_NAME, ENGINE, TABLE_COLLATION FROM information_schema.TABLES"
+        f" WHERE TABLE_SCHEMA = '{database.name}' ORDER BY BINARY TABLE_NAME"
+    )
+
+
+def insert(owner="alice", kind="user", **columns):
+    """SQL text of a new key; values are SQL expressions, `owner` is text."""
+    columns = {"owner_type": f"'{kind}'", "owner_id": utf8(owner)} | columns
+    return f"INSERT INTO api_keys ({', '.join(columns)}) VALUES ({', '.join(columns.values())})"
+
+
+def utf8(text):
+    return f"_utf8mb4 X'{text.encode().hex()}'"
+
+
+# -- loading ---------------------------------------------------------------------------------------------------
+
+
+def test_the_tables(module_database):
+    found = tables(module_database)
+    assert [row["TABLE_NAME"] for row in found] == TABLES
+    assert {row["ENGINE"] for row in found} == {"InnoDB", None}  # None: the view
+    assert {row["TABLE_COLLATION"] for row in found} == {"utf8mb4_bin", None}
+
+
+@in_every_session
+def test_loading_again_changes_nothing(database, session):
+    database.sql("UPDATE api_key_settings SET value = 'acme' WHERE name = 'prefix'")
+    database.sql(insert())
+    before = contents(database), database.sql("SELECT * FROM api_keys")
+    database.sql(f"{session}; {SCHEMA.read_text()}")
+    assert (contents(database), database.sql("SELECT * FROM api_keys")) == before
+
+
+@in_every_session
+def test_what_is_made_does_not_depend_on_the_session(mariadb, module_database, session):
+    made = mariadb.create_database(schema=False)
+    try:
+        made.sql(f"{session}; {SCHEMA.read_text()}")
+        names = re.compile(r"`apikey_\d+`\.")  # the database's own, in the definition of the view
+        theirs, ours = (
+            {name: names.sub("", text) for name, text in contents(db)[0].items()} for db in (made, module_database)
+        )
+        assert theirs == ours
+    finally:
+        made.drop()
+
+
+def test_every_instance_has_a_name_of_its_own(mariadb, module_database):
+    other = mariadb.create_database()
+    try:
+        query = "SELECT value FROM api_key_settings WHERE name = 'instance'"
+        assert len(other.value(query)) == 36 and other.value(query) != module_database.value(query)
+    finally:
+        other.drop()
+
+
+# -- what the tables refuse ------------------------------------------------------------------------------------
+
+OWNERS = [  # (kind, id, whether it is accepted)
+    ("user", "alice", True),
+    ("user", "a b", True),
+    ("user", "josé \U0001f511 <'\\\">%_", True),
+    ("user", "\U0001f511" * 255, True),
+    ("user", "team", True),
+    ("user", "Team:blue", True),
+    ("user", "ateam:blue", True),
+    ("team", "team:blue", True),
+    ("user", "team:blue", False),
+    ("user", "team:", False),
+    ("user", "", False),
+    ("team", "", False),
+    ("user", " ", False),
+    ("user", " alice", False),
+    ("user", "alice ", False),
+    ("user", "alice\n", False),
+    ("user", "alice\r\nX-Admin: 1", False),
+    ("user", "\talice", False),
+    ("user", "al\0ice", False),
+    ("user", "al\x1b[2Jice", False),
+    ("user", "alice\x7f", False),
+    ("user", "al\x9bice", False),
+    ("team", "blue\n", False),
+]
+
+
+@pytest.mark.parametrize("kind, owner, accepted", OWNERS, ids=[f"{kind}-{owner[:30]!r}" for kind, owner, _ in OWNERS])
+@pytest.mark.parametrize("session", [SESSIONS["plain"], SESSIONS["latin1"], SESSIONS["no sql_mode, no checks of foreign keys"]],
+                         ids=["plain", "latin1", "careless"])  # fmt: skip
+def test_owner_ids(module_database, session, kind, owner, accepted):
+    statement = f"{session}; {insert(owner, kind)}"
+    if accepted:
+        module_database.sql(statement)
+    else:
+        assert refused(module_database, statement) == CONSTRAINT_FAILED
+
+
+SCOPES = [
+    ("", True),
+    ("a", True),
+    ("orders:read orders:*", True),
+    ("!#$%&'()*+,-./:;<=>?@[]^_`{|}~", True),
+    ("** *a a*", True),
+    ("s" * 1000, True),
+    ("*", False),
+    ("a *", False),
+    ("* a", False),
+    ("a * b", False),
+    (" a", False),
+    ("a ", False),
+    (" ", False),
+    ("a  b", False),
+    ('a"b', False),
+    ("a\\b", False),
+    ("a\tb", False),
+    ("a\n", False),
+    ("a\x7f", False),
+]
+
+
+@pytest.mark.parametrize("scopes, accepted", SCOPES, ids=[repr(scopes[:30]) for scopes, _ in SCOPES])
+@pytest.mark.parametrize("session", [SESSIONS["plain"], SESSIONS["ANSI"]], ids=["plain", "ANSI"])
+def test_scopes(module_database, session, scopes, accepted):
+    statement = f"{session}; {insert(scopes=f'''_ascii X'{scopes.encode().hex()}' ''')}"
+    if accepted:
+        module_database.sql(statement)
+    else:
+        assert refused(module_database, statement) == CONSTRAINT_FAILED
+
+
+@pytest.mark.parametrize(
+    "column, value",
+    [
+        ("owner_id", "REPEAT('x', 256)"),
+        ("description", "REPEAT('x', 256)"),
+        ("scopes", "REPEAT('s', 1001)"),
+        ("last_four", "'12345'"),
+    ],
+)
+def test_what_is_too_long_is_refused(module_database, column, value):
+    assert refused(module_database, insert(**{column: value})) == TOO_LONG
+
+
+@pytest.mark.parametrize(
+    "column, value",
+    [("owner_type", "'admin'"), ("owner_type", "NULL"), ("owner_id", "NULL"), ("scopes", "NULL"), ("expires_at", "'soon'")],
+)
+def test_what_is_no_value_is_refused(module_database, column, value):
+    assert refused(module_database, insert(**{column: value}))
+
+
+def test_an_update_is_held_to_the_same(database):
+    database.sql(insert())
+    for change in ("owner_id = 'team:blue'", "owner_id = ''", "scopes = '*'"):
+        assert refused(database, f"UPDATE api_keys SET {change}") == CONSTRAINT_FAILED
+    database.sql("DELETE FROM api_keys; " + insert("team:blue", "team"))
+    assert refused(database, "UPDATE api_keys SET owner_type = 'user'") == CONSTRAINT_FAILED
+
+
+@pytest.mark.parametrize("team, user", [("", "u"), ("t", ""), (" t", "u"), ("t", "u "), ("t\n", "u"), ("t", "team:x")])
+def test_members_of_teams(database, team, user):
+    database.sql("INSERT INTO api_key_team_members (team_id, user_id) VALUES ('t', 'u')")
+    statement = f"INSERT INTO api_key_team_members (team_id, user_id) VALUES ({utf8(team)}, {utf8(user)})"
+    assert refused(database, statement) == CONSTRAINT_FAILED
+    assert database.value("SELECT manage_api_keys FROM api_key_team_members") == "0"
+
+
+def test_a_digest_is_stored_once(database):
+    number, key = insert_key(database, "user", "alice")
+    with pytest.raises(SqlError) as caught:
+        insert_key(database, "user", "bob", key=key)
+    assert caught.value.code == 1062
+    assert database.value("SELECT GROUP_CONCAT(owner_id) FROM api_keys") == "alice"
+
+
+def refused(database, statement):
+    """The number of the error that a statement must end with."""
+    with pytest.raises(SqlError) as caught:
+        database.sql(statement)
+    return caught.value.code
+
+
+# -- what the tables hold --------------------------------------------------------------------------------------
+
+
+def test_owner_ids_are_compared_byte_for_byte(database):
+    owners = ("alice", "ALICE", "alic\u00e9", "alice\u0301")
+    for owner in owners:
+        insert_key(database, "user", owner)
+    insert_key(database, "team", "alice")
+    for owner in owners:
+        where = f"owner_type = 'user' AND owner_id = {utf8(owner)}"
+        assert database.value(f"SELECT COUNT(*) FROM api_keys WHERE {where}") == "1"
+
+
+@in_every_session
+def test_defaults_are_in_utc(database, session):
+    database.sql(f"{session}; {insert()}; INSERT INTO api_key_secrets (digest, key_id) VALUES (REPEAT('x', 32), 1)")
+    for table in ("api_keys", "api_key_secrets"):
+        late = f"SELECT ABS(TIMESTAMPDIFF(SECOND, created_at, UTC_TIMESTAMP())) < 60 FROM {table}"
+        assert database.value(late) == "1"
+    assert database.value("SELECT created_by FROM api_keys").endswith("@localhost")
+    row = database.sql("SELECT description, scopes, last_four, is_public, expires_at, revoked_at, revoked_by FROM api_keys")
+    assert list(row[0].values()) == ["", "", "", "0", None, None, None]
+
+
+@pytest.mark.parametrize("when", ["2038-01-19 03:14:08.001", "2106-02-07 06:28:16.999", "9999-12-31 23:59:59.999"])
+def test_times_past_2038(database, when):
+    insert_key(database, "user", "alice", expires_at=when)
+    assert database.sql("SELECT expires_at, status FROM api_key_list") == [{"expires_at": when, "status": "valid"}]
+
+
+@in_every_session
+def test_status_in_the_view(database, session):
+    """Compared with literals in any session, too."""
+    for owner, expires, revoked in [
+        ("forever", None, None), ("later", 3600, None), ("over", -0.001, None), ("revoked", None, -3600),
+        ("revoked tomorrow", None, 86400), ("revoked and over", -60, -3600),
+    ]:  # fmt: skip
+        insert_key(database, "user", owner, expires_at=expires, revoked_at=revoked)
+    expected = {"valid": "forever,later", "expired": "over", "revoked": "revoked,revoked tomorrow,revoked and over"}
+    for status, owners in expected.items():
+        query = f"SELECT GROUP_CONCAT(owner_id ORDER BY id) AS owners FROM api_key_list WHERE status = '{status}'"
+        assert database.sql(f"{session}; {query}") == [{"owners": owners}]
+
+
+def test_use_in_the_view(database):
+    used, unused = insert_key(database, "user", "alice")[0], insert_key(database, "user", "bob")[0]
+    database.sql(f"INSERT INTO api_key_usage VALUES ({used}, '2025-01-02 03:04:05.678', '::1', 7)")
+    query = "SELECT last_used_at, last_used_ip, use_count FROM api_key_list WHERE id = "
+    assert list(database.sql(f"{query}{used}")[0].values()) == ["2025-01-02 03:04:05.678", "::1", "7"]
+    assert list(database.sql(f"{query}{unused}")[0].values()) == [None, None, "0"]
+
+
+def test_a_deleted_key_takes_its_secrets_along(database):
+    keep, gone = insert_key(database, "user", "alice")[0], insert_key(database, "user", "bob")[0]
+    database.sql(f"DELETE FROM api_keys WHERE id = {gone}")
+    assert database.sql("SELECT key_id FROM api_key_secrets") == [{"key_id": str(keep)}]
+    orphan = f"INSERT INTO api_key_secrets (digest, key_id) VALUES (REPEAT('x', 32), {gone})"
+    assert refused(database, orphan) == 1452
+
+
+# -- indexes ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def crowded(mariadb):
+    """A database with 5,000 keys of 50 owners."""
+    made = mariadb.create_database()
+    made.sql(
+        "INSERT INTO api_keys (owner_type, owner_id) SELECT 'user', CONCAT('user', seq % 50) FROM seq_1_to_5000;"
+        "INSERT INTO api_key_secrets (digest, key_id) SELECT UNHEX(SHA2(id, 256)), id FROM api_keys;"
+        "ANALYZE TABLE api_keys, api_key_secrets"
+    )
+    yield made
+    made.drop()
+
+
+@pytest.fixture
+def statements(mariadb, crowded, scratch):
+    """statements(command, …) runs apikeyctl and returns what the server was asked to prepare."""
+    ctl = ApikeyCtl(crowded, scratch.folder("ctl"))
+
+    def run(command, *args, input=None):
+        mariadb.sql("TRUNCATE mysql.general_log; SET GLOBAL log_output = 'TABLE', general_log = 1")
+        ctl.run(command, *args, input=input)
+        mariadb.sql("SET GLOBAL general_log = 0, log_output = 'FILE'")
+        return [row["argument"] for row in mariadb.sql("SELECT * FROM mysql.general_log WHERE command_type = 'Prepare'")]
+
+    return run
+
+
+def explain(database, statement, values):
+    """The plan of a prepared statement, with these values for its question marks."""
+    for value in values:
+        statement = statement.replace("?", value, 1)
+    return database.sql(f"EXPLAIN {statement}")
+
+
+def test_look_up_by_digest_reads_one_row(crowded, statements):
+    asked = [text for text in statements("check", input="whatever") if "s.digest = ?" in text]
+    plan = explain(crowded, asked[0], [f"X'{'00' * 32}'"])
+    assert "const" in plan[0]["Extra"]  # Impossible WHERE noticed after reading const tables
+    digest = crowded.value("SELECT HEX(digest) FROM api_key_secrets WHERE key_id = 7")
+    plan = explain(crowded, asked[0], [f"X'{digest}'"])
+    assert [(row["table"], row["type"], row["key"]) for row in plan] == [
+        ("s", "const", "PRIMARY"), ("k", "const", "PRIMARY"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "args, values, index",
+    [
+        (["--user", "user7"], ["'user'", "'user7'", "9223372036854775807", "''", "''", "10"], "api_keys_owner"),
+        (["--user", "user7", "--after", "900"], ["'user'", "'user7'", "900", "''", "''", "10"], "api_keys_owner"),
+        ([], ["9223372036854775807", "''", "''", "10"], "PRIMARY"),
+    ],
+)
+def test_newest_first_needs_no_sorting(crowded, statements, args, values, index):
+    asked = [text for text in statements("list", *args, "--limit", "10") if "ORDER BY" in text]
+    [plan] = [row for row in explain(crowded, asked[0], values) if row["table"] in ("k", "api_keys")]
+    assert plan["key"] == index
+    assert "filesort" not in plan["Extra"] and "temporary" not in plan["Extra"]
+
+
+# -- grants ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def accounts(mariadb, database):
+    """The accounts of grants.sql on this database, unlocked: name -> password."""
+    database.sql(GRANTS)
+    for name in ACCOUNTS[:2]:
+        mariadb.sql(f"ALTER USER {name}@localhost IDENTIFIED BY 'pw-{name}' ACCOUNT UNLOCK")
+    yield {name: f"pw-{name}" for name in ACCOUNTS[:2]}
+    mariadb.sql("DROP USER " + ", ".join(f"{name}@localhost" for name in ACCOUNTS))
+
+
+def test_accounts_are_made_locked_and_left_alone_afterwards(mariadb, database, accounts):
+    database.sql(GRANTS)
+    assert database.sql("SELECT 1", user="apikey_check", password=accounts["apikey_check"])
+    with pytest.raises(SqlError) as caught:
+        database.sql("SELECT 1", user="apikey_definer")
+    assert caught.value.code == ACCOUNT_LOCKED
+
+
+CHECK_MAY_NOT = [
+    "INSERT INTO api_keys (owner_type, owner_id) VALUES ('user', 'eve')",
+    "UPDATE api_keys SET revoked_at = NULL",
+    "DELETE FROM api_keys",
+    "INSERT INTO api_key_secrets (digest, key_id) VALUES (REPEAT('x', 32), 1)",
+    "UPDATE api_key_secrets SET key_id = 1",
+    "DELETE FROM api_key_secrets",
+    "UPDATE api_key_settings SET value = ''",
+    "SELECT * FROM api_key_usage",
+    "INSERT INTO api_key_usage VALUES (1, NOW(), '', 1)",
+    "SELECT * FROM api_key_team_members",
+    "CREATE TABLE mine (a INT)",
+    "DROP TABLE api_keys",
+]
+MANAGE_MAY_NOT = [
+    "DELETE FROM api_keys",
+    "DELETE FROM api_key_secrets",
+    "UPDATE api_key_settings SET value = ''",
+    "UPDATE api_key_usage SET use_count = 0",
+    "INSERT INTO api_key_team_members (team_id, user_id) VALUES ('t', 'u')",
+    "DROP TABLE api_keys",
+]
+FORBIDDEN = [("apikey_check", text) for text in CHECK_MAY_NOT] + [("apikey_manage", text) for text in MANAGE_MAY_NOT]
+
+
+@pytest.mark.parametrize("account", ACCOUNTS[:2])
+def test_accounts_can_do_no_more_than_they_must(database, accounts, account):
+    insert_key(database, "user", "alice")
+    for statement in (text for name, text in FORBIDDEN if name == account):
+        with pytest.raises(SqlError) as caught:
+            database.sql(statement, user=account, password=accounts[account])
+        assert caught.value.code in DENIED, f"{statement}: {caught.value}"
+
+
+def test_the_checking_account_can_check(database, accounts, make_httpd):
+    _, key = insert_key(database, "user", "alice")
+    password = accounts["apikey_check"]
+    httpd = make_httpd('<Location "/">\nAuthType Bearer\nRequire apikey\n</Location>',
+                       dbd=database.dbd_params("apikey_check", password))  # fmt: skip
+    assert httpd.get("/", key=key).status == 200
+
+
+def test_the_managing_account_can_manage(database, accounts, scratch):
+    ctl = ApikeyCtl(database, scratch.folder("ctl"), "apikey_manage", accounts["apikey_manage"])
+    number, key = ctl.create(user="alice", scopes="a b", description="d", expires="1d")
+    assert "alice" in ctl.ok("list") and "alice" in ctl.ok("show", number)
+    ctl.ok("check", input=key)
+    ctl.revoke(number)
+    assert ctl.run("check", input=key).stdout.startswith("revoked")
