@@ -5,20 +5,25 @@
 #include <string.h>
 
 enum {
+    LINE = 64, /* of the processor's cache: tables begin at one */
     DROPS = 65536,
     BRIEF_WORDS = 14, /* owner and scopes of up to 78 bytes together: nearly all there are */
     ABSENT_WORDS = 1
 };
 
 struct apikey_facts_header_t {
-    _Alignas(64) _Atomic uint64_t sequence;
+    _Alignas(LINE) _Atomic uint64_t sequence;
     _Atomic uint64_t flushed; /* facts below this number are worth nothing */
     _Atomic uint64_t evictions;
-    _Alignas(64) char end[1];
+    _Alignas(LINE) char end[1];
 };
 
 /* The payload of a fact. */
 enum { ID, EXPIRES, SEQUENCE, SHAPE, TEXT };
+
+/* What comes before the tables; a block may begin anywhere in a line. */
+static const size_t fixed_size =
+    LINE - 1 + sizeof(struct apikey_facts_header_t) + DROPS * sizeof(uint64_t);
 
 typedef struct {
     size_t brief, lengthy, absent;
@@ -26,20 +31,19 @@ typedef struct {
 
 static shares_t shares(size_t size)
 {
-    const size_t fixed = sizeof(struct apikey_facts_header_t) + DROPS * sizeof(uint64_t);
     shares_t s = {0, 0, 0};
 
-    if (size > fixed) {
-        s.lengthy = (size - fixed) / 16 & ~(size_t)63;
-        s.absent = (size - fixed) / 16 & ~(size_t)63;
-        s.brief = (size - fixed - s.lengthy - s.absent) & ~(size_t)63;
+    if (size > fixed_size) {
+        s.lengthy = (size - fixed_size) / 16 / LINE * LINE;
+        s.absent = s.lengthy;
+        s.brief = (size - fixed_size - s.lengthy - s.absent) / LINE * LINE;
     }
     return s;
 }
 
 size_t apikey_facts_min_size(void)
 {
-    return sizeof(struct apikey_facts_header_t) + DROPS * sizeof(uint64_t) + 512 * 1024;
+    return fixed_size + 512 * 1024;
 }
 
 uint64_t apikey_facts_capacity(size_t size)
@@ -50,14 +54,14 @@ uint64_t apikey_facts_capacity(size_t size)
 bool apikey_facts_map(apikey_facts_t *facts, void *memory, size_t size)
 {
     const shares_t s = shares(size);
-    unsigned char *at = memory;
+    unsigned char *at = (unsigned char *)memory + (-(uintptr_t)memory & (LINE - 1));
 
     if (size < apikey_facts_min_size()) {
         return false;
     }
-    facts->header = memory;
+    facts->header = (struct apikey_facts_header_t *)(void *)at;
     at += sizeof(struct apikey_facts_header_t);
-    facts->drops = (uint64_t *)(void *)at;
+    facts->drops = (_Atomic uint64_t *)(void *)at;
     at += DROPS * sizeof(uint64_t);
     return apikey_table_map(&facts->brief, at, s.brief, BRIEF_WORDS) &&
            apikey_table_map(&facts->lengthy, at + s.brief, s.lengthy, APIKEY_FACT_WORDS) &&
@@ -67,12 +71,18 @@ bool apikey_facts_map(apikey_facts_t *facts, void *memory, size_t size)
 static _Atomic uint64_t *drop_of(const apikey_facts_t *facts, uint64_t key_id)
 {
     const uint64_t place = (key_id * UINT64_C(0x9e3779b97f4a7c15)) >> 48;
-    return (_Atomic uint64_t *)&facts->drops[place % DROPS];
+    return &facts->drops[place % DROPS];
 }
 
-static bool outdated(const apikey_facts_t *facts, uint64_t sequence)
+static bool flushed(const apikey_facts_t *facts, uint64_t sequence)
 {
     return sequence < atomic_load_explicit(&facts->header->flushed, memory_order_acquire);
+}
+
+static bool dropped(const apikey_facts_t *facts, uint64_t key_id, uint64_t sequence)
+{
+    return flushed(facts, sequence) ||
+           sequence < atomic_load_explicit(drop_of(facts, key_id), memory_order_acquire);
 }
 
 static apikey_fact_state_t age_state(int64_t age, int64_t ttl, int64_t stale)
@@ -113,9 +123,8 @@ static apikey_fact_state_t find_fact(const apikey_facts_t *facts, const apikey_t
     int64_t put_ms;
     const unsigned int words = apikey_table_get(table, mac, fact->words, &put_ms);
 
-    if (!words || !unpack(fact, words) || outdated(facts, fact->words[SEQUENCE]) ||
-        fact->words[SEQUENCE] <
-            atomic_load_explicit(drop_of(facts, fact->record.id), memory_order_acquire)) {
+    if (!words || !unpack(fact, words) ||
+        dropped(facts, fact->record.id, fact->words[SEQUENCE])) {
         return APIKEY_FACT_UNKNOWN;
     }
     return age_state(now_ms - put_ms, terms->ttl, terms->stale);
@@ -128,7 +137,7 @@ static apikey_fact_state_t find_absent(const apikey_facts_t *facts, apikey_mac_t
     int64_t put_ms;
 
     if (!apikey_table_get(&facts->absent, mac, sequence, &put_ms) ||
-        outdated(facts, sequence[0])) {
+        flushed(facts, sequence[0])) {
         return APIKEY_FACT_UNKNOWN;
     }
     return age_state(now_ms - put_ms, terms->negative_ttl, 0) == APIKEY_FACT_FRESH
@@ -175,27 +184,51 @@ static unsigned int pack(uint64_t *words, const apikey_record_t *record, uint64_
     return (unsigned int)(TEXT + text_words);
 }
 
+/* Puts a payload into one table and takes the mac out of the others, in this order: of two who
+ * put the same mac at once both may lose what they put, but nothing older is left. NULL puts
+ * nothing. */
+static void replace(const apikey_facts_t *facts, const apikey_table_t *into, apikey_mac_t mac,
+                    const uint64_t *words, unsigned int count, int64_t now_ms, int64_t good_ms)
+{
+    const apikey_table_t *tables[] = {&facts->brief, &facts->lengthy, &facts->absent};
+    bool evicted = false;
+    size_t i;
+
+    if (into) {
+        apikey_table_put(into, mac, words, count, now_ms, now_ms - good_ms, &evicted);
+    }
+    if (evicted && into != &facts->absent) {
+        atomic_fetch_add_explicit(&facts->header->evictions, 1, memory_order_relaxed);
+    }
+    for (i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        if (tables[i] != into) {
+            apikey_table_forget(tables[i], mac);
+        }
+    }
+}
+
 void apikey_facts_put(const apikey_facts_t *facts, apikey_mac_t mac,
                       const apikey_record_t *record, uint64_t sequence, int64_t now_ms,
                       const apikey_fact_terms_t *terms)
 {
     uint64_t words[APIKEY_FACT_WORDS];
     unsigned int count;
-    bool evicted = false;
 
+    /* Of no worth already. Where that comes about only now, readers see it for themselves. */
+    if (record ? dropped(facts, record->id, sequence) : flushed(facts, sequence)) {
+        return;
+    }
     if (!record) {
-        apikey_table_put(&facts->absent, mac, &sequence, ABSENT_WORDS, now_ms,
-                         now_ms - terms->negative_ttl, NULL);
+        replace(facts, &facts->absent, mac, &sequence, ABSENT_WORDS, now_ms,
+                terms->negative_ttl);
         return;
     }
     count = record->unusable ? 0 : pack(words, record, sequence);
-    if (count) {
-        apikey_table_put(count <= BRIEF_WORDS ? &facts->brief : &facts->lengthy, mac, words,
-                         count, now_ms, now_ms - terms->ttl - terms->stale, &evicted);
-    }
-    if (evicted) {
-        atomic_fetch_add_explicit(&facts->header->evictions, 1, memory_order_relaxed);
-    }
+    replace(facts,
+            count == 0             ? NULL
+            : count <= BRIEF_WORDS ? &facts->brief
+                                   : &facts->lengthy,
+            mac, words, count, now_ms, terms->ttl + terms->stale);
 }
 
 static uint64_t next(const apikey_facts_t *facts)

@@ -11,8 +11,8 @@
  * A dropped key needs no search for its facts. Every drop takes the next number of a sequence
  * and writes it to the place of the key's id in `drops`; every fact carries the number that was
  * current before its SELECT began, and counts only while that is not below its key's. A SELECT
- * that raced a drop thereby yields a fact that was never worth anything, however late it is put,
- * without a lock. Two ids may share a place: that costs a SELECT, nothing else. */
+ * that raced a drop thereby yields a fact that was never worth anything, however late it is
+ * put, without a lock. Two ids may share a place: that costs a SELECT, nothing else. */
 #ifndef APIKEY_FACTS_H
 #define APIKEY_FACTS_H
 
@@ -24,7 +24,7 @@ enum { APIKEY_FACT_WORDS = 4 + (APIKEY_OWNER_MAX + APIKEY_SCOPES_MAX + 2 + 7) / 
 /* For one process; made by apikey_facts_map(). */
 typedef struct {
     struct apikey_facts_header_t *header;
-    uint64_t *drops;
+    _Atomic uint64_t *drops;
     apikey_table_t brief, lengthy, absent;
 } apikey_facts_t;
 
@@ -54,11 +54,13 @@ size_t apikey_facts_min_size(void);
 /* How many keys a block of this size has room for. */
 uint64_t apikey_facts_capacity(size_t size);
 
-/* Describes a block, zeroed memory where it is new. False where it is too small. */
+/* Describes a block, zeroed memory where it is new, aligned to 8 bytes at least. False where it
+ * is too small. */
 bool apikey_facts_map(apikey_facts_t *facts, void *memory, size_t size);
 
 /* What a credential's mac is found to mean. The mac must depend on the database and on the way
- * of digesting, so that servers that differ in them never see each other's facts. No lock, nothing written that other readers wait for. `*fact` is set where FRESH or STALE. */
+ * of digesting, so that servers that differ in them never see each other's facts. No lock,
+ * nothing written that other readers wait for. `*fact` is set where FRESH or STALE. */
 apikey_fact_state_t apikey_facts_get(const apikey_facts_t *facts, apikey_mac_t mac,
                                      const apikey_fact_terms_t *terms, int64_t now_ms,
                                      apikey_fact_t *fact);
@@ -66,7 +68,9 @@ apikey_fact_state_t apikey_facts_get(const apikey_facts_t *facts, apikey_mac_t m
 /* The number to take before a SELECT and to give to put. */
 uint64_t apikey_facts_sequence(const apikey_facts_t *facts);
 
-/* Remembers a record, or its absence (NULL). A record that is unusable is not remembered. */
+/* Remembers a record, or its absence (NULL), in the place of all that was known of the mac. A
+ * record that is unusable is not remembered. `now_ms` is better taken before the SELECT than
+ * after it: facts age from there. */
 void apikey_facts_put(const apikey_facts_t *facts, apikey_mac_t mac,
                       const apikey_record_t *record, uint64_t sequence, int64_t now_ms,
                       const apikey_fact_terms_t *terms);

@@ -48,7 +48,7 @@ apikey_mac_t apikey_mac(const uint64_t key[2], const void *bytes, size_t len, ui
     const unsigned char *in = bytes;
     state_t s = {key[0] ^ UINT64_C(0x736f6d6570736575), key[1] ^ UINT64_C(0x646f72616e646f6d),
                  key[0] ^ UINT64_C(0x6c7967656e657261), key[1] ^ UINT64_C(0x7465646279746573)};
-    uint64_t last = (uint64_t)len << 56;
+    uint64_t last = (uint64_t)(len + sizeof(tweak)) << 56;
     apikey_mac_t mac;
     size_t i;
 

@@ -12,9 +12,8 @@ typedef struct {
     uint64_t word[2];
 } apikey_mac_t;
 
-/* Hashes `tweak` and then `len` bytes. The tweak tells apart what must never be mixed. `key` is
- * 128 random bits. With the tweak as the first eight bytes of the text this is SipHash-2-4-128,
- * but for the length. */
+/* Hashes `tweak` and then `len` bytes: SipHash-2-4-128 of the two as one text. The tweak tells
+ * apart what must never be mixed. `key` is 128 random bits. */
 apikey_mac_t apikey_mac(const uint64_t key[2], const void *bytes, size_t len, uint64_t tweak);
 
 #endif

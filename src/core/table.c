@@ -47,9 +47,8 @@ bool apikey_table_map(apikey_table_t *table, void *memory, size_t bytes,
  * nearly full before anything has to go. */
 static word_t *bucket(const apikey_table_t *table, apikey_mac_t mac, int which)
 {
-    const uint64_t i =
-        (uint64_t)(((unsigned __int128)mac.word[which] * table->buckets) >> 64);
-    return (word_t *)table->base + i * bucket_words(table->slot_words);
+    const uint64_t i = (uint64_t)(((unsigned __int128)mac.word[which] * table->buckets) >> 64);
+    return table->base + i * bucket_words(table->slot_words);
 }
 
 static word_t *slot_of(const apikey_table_t *table, word_t *tags, int way)
@@ -128,23 +127,27 @@ unsigned int apikey_table_get(const apikey_table_t *table, apikey_mac_t mac, uin
     return 0;
 }
 
-/* Takes a slot for writing; 0 where somebody else has it, else the odd sequence to give back. */
+/* Whether a writer has a slot and may be expected to go on. The clocks of two writers are not
+ * quite the same, and one that is far off either way was set since. */
+static bool is_held(uint64_t lock, int64_t now_ms)
+{
+    const int32_t age = (int32_t)((uint32_t)(now_ms / 1000) - (uint32_t)(lock >> 32));
+
+    return (lock & 1) && age > -APIKEY_TABLE_STEAL_S && age < APIKEY_TABLE_STEAL_S;
+}
+
+/* Takes a slot for writing; 0 where somebody else has it, else the odd sequence to give back.
+ */
 static uint64_t lock_slot(word_t *slot, int64_t now_ms)
 {
-    const uint32_t now_s = (uint32_t)(now_ms / 1000);
     uint64_t lock = load(&slot[LOCK]);
-    uint32_t sequence = (uint32_t)lock;
-    uint64_t mine;
+    /* The next odd number: one on from an even one, two from that of a writer that is dead. */
+    const uint64_t mine =
+        (uint64_t)(uint32_t)(now_ms / 1000) << 32 | (uint32_t)(((uint32_t)lock + 1) | 1);
 
-    if (sequence & 1) {
-        if (now_s - (uint32_t)(lock >> 32) < APIKEY_TABLE_STEAL_S) {
-            return 0;
-        }
-        sequence++; /* its writer is dead, or as good as */
-    }
-    mine = ((uint64_t)now_s << 32) | (uint32_t)(sequence + 1);
-    return atomic_compare_exchange_strong_explicit(&slot[LOCK], &lock, mine,
-                                                   memory_order_acq_rel, memory_order_relaxed)
+    return !is_held(lock, now_ms) &&
+                   atomic_compare_exchange_strong_explicit(
+                       &slot[LOCK], &lock, mine, memory_order_acq_rel, memory_order_relaxed)
                ? mine
                : 0;
 }
@@ -156,8 +159,9 @@ static void unlock_slot(word_t *slot, uint64_t mine)
                                             memory_order_release, memory_order_relaxed);
 }
 
-/* What would be lost by writing here: the least is taken. */
-typedef enum { NOTHING, SAME, WORTHLESS, UNUSED, IN_USE } loss_t;
+/* What would be lost by writing here: the least is taken. An older entry of the same mac comes
+ * before everything, for there must not be two. */
+typedef enum { SAME, NOTHING, WORTHLESS, UNUSED, IN_USE, BUSY } loss_t;
 
 typedef struct {
     word_t *tag;
@@ -166,39 +170,27 @@ typedef struct {
     int64_t put_ms;
 } place_t;
 
-static place_t place_at(const apikey_table_t *table, word_t *tags, int way, apikey_mac_t mac,
-                        int64_t worthless_ms)
+static loss_t loss_of(uint64_t tag, const word_t *slot, apikey_mac_t mac, int64_t now_ms,
+                      int64_t worthless_ms)
 {
-    word_t *slot = slot_of(table, tags, way);
-    const uint64_t tag = load(&tags[way]);
-    const int64_t put_ms = (int64_t)(load(&slot[META]) >> 16);
-    place_t place = {&tags[way], slot, IN_USE, put_ms};
-
     if (tag == tag_of(mac)) {
-        place.loss = SAME;
+        return SAME;
     }
-    else if (tag == 0) {
-        place.loss = NOTHING;
+    if (is_held(load(&slot[LOCK]), now_ms)) {
+        return BUSY;
     }
-    else if (put_ms < worthless_ms) {
-        place.loss = WORTHLESS;
+    if (tag == 0) {
+        return NOTHING;
     }
-    else if (!load(&slot[USED])) {
-        place.loss = UNUSED;
+    if ((int64_t)(load(&slot[META]) >> 16) < worthless_ms) {
+        return WORTHLESS;
     }
-    else {
-        store(&slot[USED], 0); /* a second chance, till the next writer comes by */
-    }
-    return place;
+    return load(&slot[USED]) ? IN_USE : UNUSED;
 }
 
-/* An entry of the same mac must be replaced wherever it is; otherwise the better place wins, the
- * older entry where both are alike. */
+/* Of two alike, the one that was put earlier. */
 static bool better(const place_t *a, const place_t *b)
 {
-    if (!b->slot || a->loss == SAME || b->loss == SAME) {
-        return b->slot == NULL || (a->loss == SAME && b->loss != SAME);
-    }
     return a->loss < b->loss || (a->loss == b->loss && a->put_ms < b->put_ms);
 }
 
@@ -212,16 +204,21 @@ static int empty_ways(const word_t *tags)
     return n;
 }
 
-static place_t choose(const apikey_table_t *table, apikey_mac_t mac, int64_t worthless_ms)
+static place_t choose(const apikey_table_t *table, apikey_mac_t mac, int64_t now_ms,
+                      int64_t worthless_ms)
 {
     word_t *both[2] = {bucket(table, mac, 0), bucket(table, mac, 1)};
     const int first = empty_ways(both[1]) > empty_ways(both[0]); /* the emptier one first */
-    place_t best = {NULL, NULL, IN_USE, 0};
+    place_t best = {NULL, NULL, BUSY, INT64_MAX};
     int i, way;
 
     for (i = 0; i < 2; i++) {
         for (way = 0; way < APIKEY_TABLE_WAYS; way++) {
-            const place_t place = place_at(table, both[i ^ first], way, mac, worthless_ms);
+            word_t *tag = &both[i ^ first][way];
+            word_t *slot = slot_of(table, both[i ^ first], way);
+            const place_t place = {tag, slot,
+                                   loss_of(load(tag), slot, mac, now_ms, worthless_ms),
+                                   (int64_t)(load(&slot[META]) >> 16)};
             if (better(&place, &best)) {
                 best = place;
             }
@@ -230,31 +227,79 @@ static place_t choose(const apikey_table_t *table, apikey_mac_t mac, int64_t wor
     return best;
 }
 
+/* Everything was in use: whatever is not used from now on till that happens again goes next. */
+static void begin_round(const apikey_table_t *table, apikey_mac_t mac)
+{
+    int which, way;
+
+    for (which = 0; which < 2; which++) {
+        word_t *tags = bucket(table, mac, which);
+        for (way = 0; way < APIKEY_TABLE_WAYS; way++) {
+            store(&slot_of(table, tags, way)[USED], 0);
+        }
+    }
+}
+
+/* Removes all entries of a mac but that at `keep`. */
+static void forget_but(const apikey_table_t *table, apikey_mac_t mac, const word_t *keep)
+{
+    int which, way;
+
+    for (which = 0; which < 2; which++) {
+        word_t *tags = bucket(table, mac, which);
+        for (way = 0; way < APIKEY_TABLE_WAYS; way++) {
+            uint64_t tag = tag_of(mac);
+            if (&tags[way] != keep && load(&tags[way]) == tag) {
+                /* Not where a writer has put another tag there meanwhile. */
+                atomic_compare_exchange_strong_explicit(
+                    &tags[way], &tag, 0, memory_order_acq_rel, memory_order_relaxed);
+            }
+        }
+    }
+}
+
+void apikey_table_forget(const apikey_table_t *table, apikey_mac_t mac)
+{
+    forget_but(table, mac, NULL);
+}
+
+static void write_slot(word_t *slot, apikey_mac_t mac, uint64_t meta, const uint64_t *payload,
+                       unsigned int words)
+{
+    uint64_t sum = checksum_head(meta, mac);
+    unsigned int i;
+
+    store(&slot[META], meta);
+    store(&slot[MAC0], mac.word[0]);
+    store(&slot[MAC1], mac.word[1]);
+    for (i = 0; i < words; i++) {
+        store(&slot[PAYLOAD + i], payload[i]);
+        sum = mix(sum, payload[i]);
+    }
+    store(&slot[CHECKSUM], sum);
+    store(&slot[USED], 0);
+}
+
 bool apikey_table_put(const apikey_table_t *table, apikey_mac_t mac, const uint64_t *payload,
                       unsigned int words, int64_t now_ms, int64_t worthless_ms, bool *evicted)
 {
-    const uint64_t meta = ((uint64_t)now_ms << 16) | words;
-    const place_t place = choose(table, mac, worthless_ms);
-    uint64_t sum = checksum_head(meta, mac);
-    const uint64_t mine = lock_slot(place.slot, now_ms);
-    unsigned int i;
+    const place_t place = choose(table, mac, now_ms, worthless_ms);
+    const bool fits = words > 0 && words <= table->slot_words - PAYLOAD;
+    const uint64_t mine = fits && place.slot ? lock_slot(place.slot, now_ms) : 0;
 
     if (evicted) {
-        *evicted = place.loss == UNUSED || place.loss == IN_USE;
+        *evicted = mine && (place.loss == UNUSED || place.loss == IN_USE);
     }
-    if (!mine || words == 0 || words > table->slot_words - PAYLOAD) {
+    if (!mine) {
         return false;
     }
-    store(place.tag, tag_of(mac));
-    store(&place.slot[META], meta);
-    store(&place.slot[MAC0], mac.word[0]);
-    store(&place.slot[MAC1], mac.word[1]);
-    for (i = 0; i < words; i++) {
-        store(&place.slot[PAYLOAD + i], payload[i]);
-        sum = mix(sum, payload[i]);
+    if (place.loss == IN_USE) {
+        begin_round(table, mac);
     }
-    store(&place.slot[CHECKSUM], sum);
-    store(&place.slot[USED], 0);
+    store(place.tag, tag_of(mac));
+    write_slot(place.slot, mac, (uint64_t)now_ms << 16 | words, payload, words);
     unlock_slot(place.slot, mine);
+    /* Two writers may have found two places for the same. */
+    forget_but(table, mac, place.tag);
     return true;
 }

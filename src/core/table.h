@@ -8,17 +8,15 @@
  *   | 8 tags, 64 byte | slot 0 | slot 1 |     | slot 7 |
  *   +-----------------+--------+--------+- … -+--------+
  *   slot, in words of 8 bytes:
- *   0  lock       low half: sequence, odd while a writer is at work; high half: when it began
- *   1  meta       when it was put (ms, 48 bits), number of payload words (16 bits)
- *   2  mac 0      3  mac 1
- *   4  checksum   over 1, 2, 3 and the payload
- *   5  used       set by readers, at most once between two looks of a writer
- *   6… payload
+ *   0  lock       low half: sequence, odd while a writer is at work; high half: when it began,
+ * s 1  meta       when it was put (ms, 48 bits), number of payload words (16 bits) 2  mac 0 3
+ * mac 1 4  checksum   over 1, 2, 3 and the payload 5  used       set by readers; cleared where
+ * all that may be evicted is used 6… payload
  *
  * Readers copy a slot and believe it only if its sequence was even and the same before and
- * after, and its checksum fits. A writer that dies half-way leaves the sequence odd: the slot is
- * not read, and after APIKEY_TABLE_STEAL_S seconds taken by the next writer. One that was merely
- * stopped and goes on in the middle of its successor's work spoils the checksum. */
+ * after, and its checksum fits. A writer that dies half-way leaves the sequence odd: the slot
+ * is not read, and about APIKEY_TABLE_STEAL_S seconds later taken by the next writer. One that
+ * was merely stopped and goes on in the middle of its successor's work spoils the checksum. */
 #ifndef APIKEY_TABLE_H
 #define APIKEY_TABLE_H
 
@@ -34,7 +32,7 @@ enum {
 
 /* Where a table lies, for one process. Made anew by each from the same arguments. */
 typedef struct {
-    uint64_t *base;
+    _Atomic uint64_t *base;
     uint64_t buckets;
     unsigned int slot_words;
 } apikey_table_t;
@@ -59,5 +57,8 @@ unsigned int apikey_table_get(const apikey_table_t *table, apikey_mac_t mac, uin
  * something of worth had to go. */
 bool apikey_table_put(const apikey_table_t *table, apikey_mac_t mac, const uint64_t *payload,
                       unsigned int words, int64_t now_ms, int64_t worthless_ms, bool *evicted);
+
+/* Removes an entry. One that is being put at this moment may be there afterwards, or not. */
+void apikey_table_forget(const apikey_table_t *table, apikey_mac_t mac);
 
 #endif

@@ -4,89 +4,181 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { WINDOW = 32 };
+enum {
+    WINDOW = 32,
+    LINE = 64,       /* of the processor's cache: a slot has its own */
+    STEAL_MS = 2000, /* far above what noting a use takes */
+    SWEEPER = 1,     /* in the place of a time, and older than any */
+    TRIES = 100
+};
 
 /* Of a slot's key: the realm in the top bits, and whether the slot is about to be freed. */
 #define CLOSING (UINT64_C(1) << 63)
 #define REALM_SHIFT 59
+#define REALMS 16
 #define ID_MASK ((UINT64_C(1) << REALM_SHIFT) - 1)
 
+/* Of `total` and `written`: how often the slot was freed before, in the top bits. Who was
+ * overtaken by that cannot raise the next owner's count: both are in one word. */
+#define GENERATION_SHIFT 48
+#define COUNT_MASK ((UINT64_C(1) << GENERATION_SHIFT) - 1)
+
 struct apikey_tally_slot_t {
-    _Alignas(64) _Atomic uint64_t key; /* 0: free */
+    _Alignas(LINE) _Atomic uint64_t key; /* 0: free */
     _Atomic uint64_t total;
-    _Atomic uint64_t written;
+    _Atomic uint64_t written; /* of an earlier generation: nothing is */
     _Atomic int64_t last_ms;
     _Atomic uint64_t address[2];
-    _Atomic uint64_t busy; /* somebody is writing the address */
+    _Atomic int64_t busy; /* when somebody began to write the two above; 0: nobody */
 };
 
 typedef struct apikey_tally_slot_t slot_t;
 
 bool apikey_tally_map(apikey_tally_t *tally, void *memory, size_t bytes)
 {
-    tally->slots = memory;
-    tally->per_stripe = bytes / sizeof(slot_t) / APIKEY_TALLY_STRIPES;
+    const size_t lost = -(uintptr_t)memory & (LINE - 1);
+
+    tally->slots = (slot_t *)(void *)((unsigned char *)memory + lost);
+    tally->per_stripe =
+        bytes > lost ? (bytes - lost) / sizeof(slot_t) / APIKEY_TALLY_STRIPES : 0;
     return tally->per_stripe >= WINDOW;
 }
 
-static uint64_t key_of(unsigned int realm, uint64_t key_id)
+static uint64_t get(const _Atomic uint64_t *word)
 {
-    return (key_id & ID_MASK) | (uint64_t)realm << REALM_SHIFT;
+    return atomic_load_explicit(word, memory_order_acquire);
 }
 
-/* The counter of a key, taken if need be; NULL where all it may be in are others'. */
-static slot_t *find(const apikey_tally_t *tally, uint64_t key, uint64_t thread, int *steps)
+static int64_t get_ms(const _Atomic int64_t *time)
 {
-    const uint64_t stripe = (thread * UINT64_C(0x9e3779b97f4a7c15)) >> 61;
-    slot_t *stripe_slots = tally->slots + stripe * tally->per_stripe;
-    const uint64_t start =
-        (uint64_t)(((unsigned __int128)(key * UINT64_C(0x9e3779b97f4a7c15)) *
-                    tally->per_stripe) >> 64);
+    return atomic_load_explicit(time, memory_order_acquire);
+}
+
+static bool swap(_Atomic uint64_t *word, uint64_t from, uint64_t to)
+{
+    return atomic_compare_exchange_strong_explicit(word, &from, to, memory_order_acq_rel,
+                                                   memory_order_acquire);
+}
+
+/* 0, which no slot's key may be, for what fits into none. */
+static uint64_t key_of(unsigned int realm, uint64_t key_id)
+{
+    return realm < REALMS && key_id <= ID_MASK && key_id != 0
+               ? key_id | (uint64_t)realm << REALM_SHIFT
+               : 0;
+}
+
+/* The counter of a key in one stripe, taken if need be; NULL where all it may be in are
+ * others'. */
+static slot_t *find_in(const apikey_tally_t *tally, uint64_t stripe, uint64_t key, int *steps)
+{
+    slot_t *slots = tally->slots + stripe * tally->per_stripe;
+    const uint64_t start = (uint64_t)(((unsigned __int128)(key * UINT64_C(0x9e3779b97f4a7c15)) *
+                                       tally->per_stripe) >>
+                                      64);
 
     for (*steps = 0; *steps < WINDOW; (*steps)++) {
-        slot_t *slot = &stripe_slots[(start + (uint64_t)*steps) % tally->per_stripe];
-        uint64_t there = atomic_load_explicit(&slot->key, memory_order_acquire);
+        slot_t *slot = &slots[(start + (uint64_t)*steps) % tally->per_stripe];
+        const uint64_t there = get(&slot->key);
 
-        if (there == key || (there == 0 && (atomic_compare_exchange_strong(&slot->key, &there,
-                                                                           key) ||
-                                            there == key))) {
+        if (there == key ||
+            (there == 0 && (swap(&slot->key, 0, key) || get(&slot->key) == key))) {
             return slot;
         }
     }
     return NULL;
 }
 
-static void note_use(slot_t *slot, int64_t now_ms, const apikey_address_t *address)
+/* In the thread's own stripe, or where that is full, in another. */
+static slot_t *find(const apikey_tally_t *tally, uint64_t key, uint64_t thread, bool *crowded)
 {
-    uint64_t idle = 0;
+    const uint64_t own = (thread * UINT64_C(0x9e3779b97f4a7c15)) >> 61;
+    int steps;
+    slot_t *slot = find_in(tally, own, key, &steps);
+    uint64_t i;
 
-    if (atomic_load_explicit(&slot->last_ms, memory_order_relaxed) >= now_ms) {
-        return; /* somebody else's use is as recent */
+    *crowded = steps > WINDOW / 2;
+    for (i = 1; !slot && i < APIKEY_TALLY_STRIPES; i++) {
+        slot = find_in(tally, (own + i) % APIKEY_TALLY_STRIPES, key, &steps);
     }
-    /* Both halves of an address by one writer; whoever comes meanwhile is as good. A writer that
-     * dies here leaves the last address it wrote, until the slot is freed. */
-    if (!atomic_compare_exchange_strong(&slot->busy, &idle, 1)) {
+    return slot;
+}
+
+/* Takes the right to write a slot's time and address, from who has had it since before
+ * `dead_ms` if need be. */
+static bool take(slot_t *slot, int64_t mine, int64_t dead_ms)
+{
+    int64_t held = get_ms(&slot->busy);
+
+    return (held == 0 || held < dead_ms) &&
+           atomic_compare_exchange_strong_explicit(&slot->busy, &held, mine,
+                                                   memory_order_acq_rel, memory_order_relaxed);
+}
+
+static void give_back(slot_t *slot, int64_t mine)
+{
+    atomic_compare_exchange_strong_explicit(&slot->busy, &mine, 0, memory_order_release,
+                                            memory_order_relaxed);
+}
+
+/* Whoever comes while somebody else notes a use does not wait: the other's is as good. */
+static void note_use(slot_t *slot, uint64_t key, int64_t now_ms,
+                     const apikey_address_t *address)
+{
+    int64_t last = get_ms(&slot->last_ms);
+
+    if (last >= now_ms && last - now_ms < STEAL_MS) {
+        return; /* as recent; one later by far is of a clock that was set back */
+    }
+    if (!take(slot, now_ms, now_ms - STEAL_MS)) {
+        if (last == 0) { /* its first use, and this may be written before the other is noted */
+            atomic_compare_exchange_strong_explicit(&slot->last_ms, &last, now_ms,
+                                                    memory_order_acq_rel, memory_order_relaxed);
+        }
         return;
     }
-    atomic_store_explicit(&slot->last_ms, now_ms, memory_order_relaxed);
-    atomic_store_explicit(&slot->address[0], address->word[0], memory_order_relaxed);
-    atomic_store_explicit(&slot->address[1], address->word[1], memory_order_relaxed);
-    atomic_store_explicit(&slot->busy, 0, memory_order_release);
+    if (get(&slot->key) == key) { /* nobody frees it while we have it */
+        atomic_store_explicit(&slot->address[0], address->word[0], memory_order_release);
+        atomic_store_explicit(&slot->address[1], address->word[1], memory_order_release);
+        atomic_store_explicit(&slot->last_ms, now_ms, memory_order_release);
+    }
+    give_back(slot, now_ms);
+}
+
+/* Adds one, unless the slot has been freed since it was found. The key is looked at after the
+ * total: that it is ours is true of the total's generation, which must still be the same. */
+static bool add_one(slot_t *slot, uint64_t key)
+{
+    uint64_t total = get(&slot->total);
+
+    do {
+        if (get(&slot->key) != key) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(
+        &slot->total, &total, total + 1, memory_order_acq_rel, memory_order_acquire));
+    return true;
 }
 
 bool apikey_tally_count(const apikey_tally_t *tally, unsigned int realm, uint64_t key_id,
                         int64_t now_ms, const apikey_address_t *address, uint64_t thread,
                         bool *crowded)
 {
-    int steps;
-    slot_t *slot = find(tally, key_of(realm, key_id), thread, &steps);
+    const uint64_t key = key_of(realm, key_id);
+    slot_t *slot;
 
-    *crowded = steps > WINDOW / 2;
-    if (!slot) {
+    *crowded = false;
+    if (key == 0) {
         return false;
     }
-    note_use(slot, now_ms, address);
-    atomic_fetch_add_explicit(&slot->total, 1, memory_order_acq_rel);
+    do {
+        slot = find(tally, key, thread, crowded);
+        if (!slot) {
+            return false;
+        }
+        /* Before the count, so that no count is written without its time. */
+        note_use(slot, key, now_ms, address);
+    } while (!add_one(slot, key));
     return true;
 }
 
@@ -97,6 +189,47 @@ static int by_key(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+static bool same_generation(uint64_t a, uint64_t b)
+{
+    return a >> GENERATION_SHIFT == b >> GENERATION_SHIFT;
+}
+
+/* Time and address of one use; of two where a writer died in between. The time is written last
+ * and read first and last. */
+static void read_use(const slot_t *slot, apikey_tally_entry_t *entry)
+{
+    int tries = TRIES;
+    bool busy;
+
+    do {
+        entry->last_ms = get_ms(&slot->last_ms);
+        entry->address.word[0] = get(&slot->address[0]);
+        entry->address.word[1] = get(&slot->address[1]);
+        busy = get_ms(&slot->busy) != 0;
+    } while ((busy || get_ms(&slot->last_ms) != entry->last_ms) && --tries > 0);
+}
+
+/* What a slot has to write for a realm; false where that is nothing, or changes right now. */
+static bool read_slot(const slot_t *slot, unsigned int realm, apikey_tally_entry_t *entry)
+{
+    const uint64_t written = get(&slot->written);
+    const uint64_t total = get(&slot->total);
+    const uint64_t key = get(&slot->key) & ~CLOSING;
+
+    if (key == 0 || key >> REALM_SHIFT != realm) {
+        return false;
+    }
+    entry->key_id = key & ID_MASK;
+    entry->count = same_generation(written, total) ? total - written : total & COUNT_MASK;
+    entry->before = written;
+    entry->written = total;
+    if (entry->count == 0) {
+        return false;
+    }
+    read_use(slot, entry);
+    return get(&slot->written) == written && same_generation(get(&slot->total), total);
+}
+
 unsigned int apikey_tally_collect(const apikey_tally_t *tally, unsigned int realm,
                                   uint64_t *from, apikey_tally_entry_t *entries)
 {
@@ -105,20 +238,8 @@ unsigned int apikey_tally_collect(const apikey_tally_t *tally, unsigned int real
     uint64_t i;
 
     for (i = *from; i < slots && n < APIKEY_TALLY_BATCH; i++) {
-        slot_t *slot = &tally->slots[i];
-        const uint64_t key = atomic_load_explicit(&slot->key, memory_order_acquire) & ~CLOSING;
-        const uint64_t written = atomic_load_explicit(&slot->written, memory_order_acquire);
-        const uint64_t total = atomic_load_explicit(&slot->total, memory_order_acquire);
-
-        if (key && key >> REALM_SHIFT == realm && total != written) {
-            apikey_tally_entry_t *entry = &entries[n++];
-            entry->key_id = key & ID_MASK;
-            entry->count = total - written;
-            entry->last_ms = atomic_load_explicit(&slot->last_ms, memory_order_relaxed);
-            entry->address.word[0] = atomic_load_explicit(&slot->address[0], memory_order_relaxed);
-            entry->address.word[1] = atomic_load_explicit(&slot->address[1], memory_order_relaxed);
-            entry->slot = i;
-            entry->written = total;
+        if (read_slot(&tally->slots[i], realm, &entries[n])) {
+            entries[n++].slot = i;
         }
     }
     *from = i < slots ? i : 0;
@@ -132,30 +253,49 @@ void apikey_tally_written(const apikey_tally_t *tally, const apikey_tally_entry_
     unsigned int i;
 
     for (i = 0; i < count; i++) {
-        atomic_store_explicit(&tally->slots[entries[i].slot].written, entries[i].written,
-                              memory_order_release);
+        /* Fails where this was said before, however long ago. */
+        swap(&tally->slots[entries[i].slot].written, entries[i].before, entries[i].written);
     }
 }
 
+static bool is_done(uint64_t total, uint64_t written)
+{
+    return total == written || (total & COUNT_MASK) == 0;
+}
+
+/* Makes a slot that is closing free, unless it was used after all. */
+static bool free_slot(slot_t *slot, uint64_t key, int64_t idle_ms)
+{
+    const uint64_t total = get(&slot->total);
+    bool freed = false;
+
+    if (!take(slot, SWEEPER, idle_ms)) {
+        return false;
+    }
+    if (is_done(total, get(&slot->written)) &&
+        swap(&slot->total, total, ((total >> GENERATION_SHIFT) + 1) << GENERATION_SHIFT)) {
+        atomic_store_explicit(&slot->last_ms, 0, memory_order_release);
+        atomic_store_explicit(&slot->address[0], 0, memory_order_release);
+        atomic_store_explicit(&slot->address[1], 0, memory_order_release);
+        freed = swap(&slot->key, key | CLOSING, 0);
+    }
+    give_back(slot, SWEEPER);
+    return freed;
+}
+
+/* A slot found closing is one whose sweeper died, or another sweeper's at this moment: every
+ * step is one that only one of them can do. */
 static void sweep_slot(slot_t *slot, int64_t idle_ms)
 {
-    uint64_t key = atomic_load(&slot->key);
-    const bool done = atomic_load(&slot->total) == atomic_load(&slot->written);
+    const uint64_t key = get(&slot->key) & ~CLOSING;
+    const bool idle =
+        is_done(get(&slot->total), get(&slot->written)) && get_ms(&slot->last_ms) < idle_ms;
 
-    if (key & CLOSING) {
-        if (!done) {
-            atomic_store(&slot->key, key & ~CLOSING); /* used after all */
-            return;
+    if (key != 0 && ((idle && swap(&slot->key, key, key | CLOSING)) ||
+                     get(&slot->key) == (key | CLOSING))) {
+        if (!free_slot(slot, key, idle_ms)) {
+            swap(&slot->key, key | CLOSING, key);
         }
-        /* Nobody finds it any more, and who had found it has been given time. */
-        atomic_store(&slot->total, 0);
-        atomic_store(&slot->written, 0);
-        atomic_store(&slot->last_ms, 0);
-        atomic_store(&slot->busy, 0);
-        atomic_store(&slot->key, 0);
-    }
-    else if (key && done && atomic_load(&slot->last_ms) < idle_ms) {
-        atomic_compare_exchange_strong(&slot->key, &key, key | CLOSING);
     }
 }
 

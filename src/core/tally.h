@@ -4,8 +4,9 @@
  *
  * A counter only grows. What has been written is a second number beside it, set when the
  * database has committed: a process that dies anywhere in between loses and doubles nothing.
- * The counters stand in stripes, of which a thread uses one: two threads that serve the same key
- * do not wait for each other's cache line. */
+ * The counters stand in stripes, of which a thread uses one: two threads that serve the same
+ * key do not wait for each other's cache line. A counter that was idle is freed for another key
+ * in such a way that who was about to raise it notices, however late. */
 #ifndef APIKEY_TALLY_H
 #define APIKEY_TALLY_H
 
@@ -32,22 +33,23 @@ typedef struct {
     int64_t last_ms;
     apikey_address_t address;
     uint64_t slot;
-    uint64_t written; /* the slot's second number once this is committed */
+    uint64_t before, written; /* the slot's second number now and once this is committed */
 } apikey_tally_entry_t;
 
-/* Describes `bytes` of memory, zeroed where new. False where it is too small. */
+/* Describes `bytes` of memory, zeroed where new, aligned to 8 at least. False where it is too
+ * small. */
 bool apikey_tally_map(apikey_tally_t *tally, void *memory, size_t bytes);
 
 /* Counts one use. `realm` (0 to 15) is the database's number; `thread` any number that differs
- * between threads. False where there is no room left. `*crowded` says that there soon may be
- * none. Takes no lock. */
+ * between threads. False where there is no room left, and for ids from 2^59. `*crowded` says
+ * that there soon may be no room. Takes no lock. */
 bool apikey_tally_count(const apikey_tally_t *tally, unsigned int realm, uint64_t key_id,
                         int64_t now_ms, const apikey_address_t *address, uint64_t thread,
                         bool *crowded);
 
 /* Collects up to APIKEY_TALLY_BATCH unwritten counts of a realm, sorted by key id; a key may
  * stand in several entries. Goes on at `*from`, which becomes 0 when all were seen. One process
- * at a time. */
+ * at a time for each realm. */
 unsigned int apikey_tally_collect(const apikey_tally_t *tally, unsigned int realm,
                                   uint64_t *from, apikey_tally_entry_t *entries);
 
@@ -55,9 +57,8 @@ unsigned int apikey_tally_collect(const apikey_tally_t *tally, unsigned int real
 void apikey_tally_written(const apikey_tally_t *tally, const apikey_tally_entry_t *entries,
                           unsigned int count);
 
-/* Frees counters that have nothing left to write and have not moved since `idle_ms`. To be
- * called again after a second or more, which is the time a thread is given between finding its
- * counter and raising it. One process at a time. */
+/* Frees counters that have nothing left to write and have not moved since `idle_ms`. Any number
+ * of processes at once. */
 void apikey_tally_sweep(const apikey_tally_t *tally, int64_t idle_ms);
 
 #endif

@@ -40,6 +40,9 @@ AliasMatch "^/[a-z-]+/$" "${htdocs}/index.html"
 </VirtualHost>
 """
 
+# So that statements of the database count look-ups and nothing else.
+ASK_EACH_TIME = "ApiKeyCache Off\nApiKeyUsage Off\n"
+
 FOREIGN = "sk-live-abc.DEF~123+/x=="
 FOREIGN_HOST = [("Host", "foreign")]
 
@@ -51,7 +54,7 @@ def key(module_database):
 
 @pytest.fixture(scope="module")
 def server(make_module_httpd, module_database, key):
-    return make_module_httpd(CONFIG, dbd=module_database.dbd_params(), modules=["http2"])
+    return make_module_httpd(ASK_EACH_TIME + CONFIG, dbd=module_database.dbd_params(), modules=["http2"])
 
 
 @pytest.fixture(scope="module")

@@ -83,7 +83,7 @@ def keys(module_database):
 @pytest.fixture(scope="module")
 def server(make_module_httpd, make_module_app, module_database):
     httpd = make_module_httpd(
-        "\n".join(configuration()),
+        "\n".join(["ApiKeyCache Off\nApiKeyUsage Off", *configuration()]),
         mounts={"/app": make_module_app(HttpApp), "/cgi": make_module_app(Cgi)},
         dbd=module_database.dbd_params(),
         start=False,
