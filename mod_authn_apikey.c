@@ -6,8 +6,8 @@
 #include "src/httpd/challenge.h"
 #include "src/httpd/config.h"
 #include "src/httpd/dbd.h"
-#include "src/httpd/identity.h"
-#include "src/httpd/lookalike.h"
+#include "src/httpd/fixups.h"
+#include "src/httpd/scrub.h"
 #include "src/httpd/vars.h"
 
 static void register_hooks(apr_pool_t *p)
@@ -18,8 +18,8 @@ static void register_hooks(apr_pool_t *p)
     apikey_basic_register(p);
     apikey_challenge_register(p);
     apikey_authz_register(p);
-    apikey_lookalike_register(p);
-    apikey_identity_register(p);
+    apikey_scrub_register(p);
+    apikey_fixups_register(p);
     apikey_caching_register(p);
     apikey_vars_register(p);
 }
