@@ -2,13 +2,14 @@
 /* The module: its record and the list of its parts. Start reading at src/README.md. */
 #include "src/httpd/authn.h"
 #include "src/httpd/authz.h"
+#include "src/httpd/basic.h"
 #include "src/httpd/board.h"
 #include "src/httpd/caching.h"
 #include "src/httpd/challenge.h"
 #include "src/httpd/config.h"
 #include "src/httpd/dbd.h"
-#include "src/httpd/identity.h"
-#include "src/httpd/lookalike.h"
+#include "src/httpd/fixups.h"
+#include "src/httpd/scrub.h"
 #include "src/httpd/timer.h"
 #include "src/httpd/vars.h"
 
@@ -22,8 +23,8 @@ static void register_hooks(apr_pool_t *p)
     apikey_basic_register(p);
     apikey_challenge_register(p);
     apikey_authz_register(p);
-    apikey_lookalike_register(p);
-    apikey_identity_register(p);
+    apikey_scrub_register(p);
+    apikey_fixups_register(p);
     apikey_caching_register(p);
     apikey_vars_register(p);
 }

@@ -151,10 +151,11 @@ __attribute__((format(printf, 2, 3))) static void print_getopt_error(void *arg,
 {
     va_list args;
 
-    (void)arg;
+    fputs("apikeyctl ", stderr); /* and APR names the command */
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
+    fprintf(stderr, "see apikeyctl %s --help\n", (const char *)arg);
 }
 
 /* The options of `command` and what they leave, checked against what it takes. */
@@ -169,6 +170,7 @@ static cli_exit_t read_options(cli_t *cli, const cli_command_t *command, int arg
     apr_getopt_init(&os, cli->pool, argc, argv);
     os->interleave = 1;
     os->errfn = print_getopt_error;
+    os->errarg = (void *)(uintptr_t)command->name;
     while ((rv = apr_getopt_long(os, option_table, &letter, &arg)) == APR_SUCCESS) {
         if (!strchr(common_options, letter) && !strchr(command->options, letter)) {
             return cli_fail(CLI_USAGE, "%s takes no --%s; see apikeyctl %s --help",

@@ -34,7 +34,7 @@
         "k.description") ", " BYTES("k.scopes") ", " BYTES("k.last_four") ", k.is_public, " MS( \
         "k.created_at") ", " BYTES("k.created_by") ", " MS("k.expires_at") ", " MS(            \
         "k.revoked_at") ", " BYTES("k.revoked_by") ", " BYTES(STATUS) ", " MS(                 \
-        "u.last_used_at") ", " BYTES("u.last_used_ip") ", COALESCE(u.use_count, 0)"            \
+        "u.last_used_at") ", " BYTES("u.last_used_ip") ", CAST(COALESCE(u.use_count, 0) AS UNSIGNED)"            \
     " FROM " page " k LEFT JOIN api_key_usage u ON u.key_id = k.id ORDER BY k.id DESC"
 
 #define PAGE(where)                                                                            \
@@ -55,7 +55,9 @@ static const char *const text[APIKEY_SQL_COUNT] = {
         "WHERE id = ? AND revoked_at IS NULL",
     [APIKEY_SQL_SHOW] = LIST("(SELECT * FROM api_keys WHERE id = ?)"),
     [APIKEY_SQL_LIST] = LIST(PAGE("")),
-    [APIKEY_SQL_LIST_OWNER] = LIST(PAGE("k.owner_type = ? AND k.owner_id = ? AND ")),
+    /* By the index, and then byte for byte: a collation may take others for this owner. */
+    [APIKEY_SQL_LIST_OWNER] = LIST(
+        PAGE("k.owner_type = ? AND k.owner_id = ? AND " BYTES("k.owner_id") " = ? AND ")),
     [APIKEY_SQL_GET_SETTING] = "SELECT " BYTES("value") " FROM api_key_settings WHERE name = ?",
     [APIKEY_SQL_SET_SETTING] =
         "INSERT INTO api_key_settings (name, value) VALUES (?, ?) "

@@ -14,7 +14,7 @@ typedef enum {
     APIKEY_SQL_REVOKE,     /* (key id) */
     APIKEY_SQL_SHOW,       /* (key id) -> the columns of apikey_list_col_t */
     APIKEY_SQL_LIST,       /* (before id, status, status, limit) -> the same */
-    APIKEY_SQL_LIST_OWNER, /* (owner type, owner, before id, status, status, limit) -> same */
+    APIKEY_SQL_LIST_OWNER, /* (owner type, owner, its bytes, before id, status, status, limit) */
     APIKEY_SQL_GET_SETTING, /* (name) -> value */
     APIKEY_SQL_SET_SETTING, /* (name, value) */
     APIKEY_SQL_FEED_BOUNDS,  /* () -> lowest id, highest id, uncommitted ones too */

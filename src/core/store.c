@@ -223,6 +223,7 @@ apikey_db_status_t apikey_store_list(apikey_db_t *db, const apikey_filter_t *fil
     const apikey_arg_t args[] = {
         apikey_arg_text(owner_types[filter->owner_type]),
         apikey_arg_text(filter->owner),
+        apikey_arg_bytes(filter->owner, owned ? strlen(filter->owner) : 0),
         apikey_arg_int((int64_t)before),
         apikey_arg_text(filter->status),
         apikey_arg_text(filter->status),
@@ -231,7 +232,7 @@ apikey_db_status_t apikey_store_list(apikey_db_t *db, const apikey_filter_t *fil
     list_t list = {each, baton, false};
 
     return apikey_db_run(db, owned ? APIKEY_SQL_LIST_OWNER : APIKEY_SQL_LIST,
-                         args + (owned ? 0 : 2), list_row, &list);
+                         args + (owned ? 0 : 3), list_row, &list);
 }
 
 apikey_db_status_t apikey_store_show(apikey_db_t *db, uint64_t id, apikey_listed_fn each,

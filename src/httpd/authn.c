@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "authn.h"
 
+#include "basic.h"
 #include "challenge.h"
 #include "check.h"
 #include "config.h"

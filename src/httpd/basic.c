@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keys under AuthType Basic: the key is the password, the user name does not matter. */
-#include "authn.h"
+#include "basic.h"
 
 #include "challenge.h"
 #include "check.h"

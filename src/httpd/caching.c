@@ -82,8 +82,8 @@ static apr_status_t mark_private(ap_filter_t *f, apr_bucket_brigade *bb)
     return ap_pass_brigade(f->next, bb);
 }
 
-/* An open page is about to include an answer to a known caller. Its headers are on their way, and
- * mod_cache has perhaps begun to store it: without its filter it never finishes. */
+/* An open page is about to include an answer to a known caller. Its headers are on their way,
+ * and mod_cache has perhaps begun to store it: without its filter it never finishes. */
 static void forget_page(request_rec *page)
 {
     ap_filter_t *f;
@@ -115,8 +115,8 @@ static void insert(request_rec *r)
 void apikey_caching_register(apr_pool_t *p)
 {
     (void)p;
-    filter = ap_register_output_filter("APIKEY_PRIVATE", mark_private, NULL,
-                                       AP_FTYPE_CONTENT_SET);
+    filter =
+        ap_register_output_filter("APIKEY_PRIVATE", mark_private, NULL, AP_FTYPE_CONTENT_SET);
     ap_hook_insert_filter(insert, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_error_filter(insert, NULL, NULL, APR_HOOK_REALLY_LAST);
 }

@@ -5,7 +5,8 @@
 
 #include <httpd.h>
 
-/* Tells mod_cache not to store the answer to this request; the application may still allow it. */
+/* Tells mod_cache not to store the answer to this request; the application may still allow it.
+ */
 void apikey_caching_forbid(request_rec *r);
 
 void apikey_caching_register(apr_pool_t *p);

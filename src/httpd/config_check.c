@@ -4,7 +4,7 @@
 #include "config.h"
 
 #include "dbd_settings.h"
-#include "lookalike.h"
+#include "scrub.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -240,7 +240,7 @@ static const ap_directive_t *find_header(const ap_directive_t *node, const char 
 /* Reading a line, one cannot know yet what prefixes there will be. */
 static int check_headers(apr_pool_t *p)
 {
-    const char *name = apikey_lookalike_conflict();
+    const char *name = apikey_scrub_conflict();
     const ap_directive_t *at = name ? find_header(ap_conftree, name, p) : NULL;
 
     return at ? refuse(at, apr_psprintf(p,
@@ -286,7 +286,7 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 
     (void)plog;
     apikey_conf_complete(s, pconf);
-    apikey_lookalike_collect(s, pconf);
+    apikey_scrub_collect(s, pconf);
     if ((rc = check_headers(ptemp)) != OK) {
         return rc;
     }
@@ -302,7 +302,7 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     (void)plog;
     (void)ptemp;
     apikey_conf_reset();
-    apikey_lookalike_reset(pconf);
+    apikey_scrub_reset(pconf);
     return OK;
 }
 

@@ -2,7 +2,7 @@
 /* The directives: one setter each, which refuses a bad value with its remedy. */
 #include "config.h"
 
-#include "lookalike.h"
+#include "scrub.h"
 
 #include "../core/keyfmt.h"
 
@@ -104,7 +104,7 @@ static const char *set_pepper_file(cmd_parms *cmd, void *dummy, int argc, char *
 
 static const char *set_header_prefix(cmd_parms *cmd, void *dummy, const char *prefix)
 {
-    const char *why = apikey_lookalike_prefix_refused(prefix);
+    const char *why = apikey_scrub_prefix_refused(prefix);
 
     (void)dummy;
     SERVER_ONLY(cmd);
@@ -234,7 +234,7 @@ static const char *set_header(cmd_parms *cmd, void *conf, int argc, char *const 
                                 "own, X-API-Key for example",
                                 argv[i]);
         }
-        if (!apikey_lookalike_allows_header(cmd, argv[i])) {
+        if (!apikey_scrub_allows_header(cmd, argv[i])) {
             return apr_psprintf(cmd->pool,
                                 "ApiKeyHeader: %s begins like the headers that tell "
                                 "applications who calls, which are removed from every request; "

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How applications learn who calls: environment and request headers, set again wherever a redirect
- * has lost them. */
+/* How applications learn who calls: environment and request headers. */
 #ifndef APIKEY_IDENTITY_H
 #define APIKEY_IDENTITY_H
 
@@ -22,6 +21,10 @@ extern const apikey_field_names_t apikey_field_names[APIKEY_FIELD_COUNT];
 /* Sets the environment of this request from a verdict, its own or one it inherits. */
 void apikey_identity_export(request_rec *r, const apikey_request_t *state);
 
-void apikey_identity_register(apr_pool_t *p);
+/* The same for what gets other things than the environment: X-ApiKey-… headers for proxied
+ * applications, where they are to be told; AJP_APIKEY_… for mod_proxy_ajp, which forwards no
+ * environment but AJP_NAME, as request attribute NAME. */
+void apikey_identity_set_headers(request_rec *r);
+void apikey_identity_set_ajp(request_rec *r);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is known about one request: its verdict and identity, and what the whole call (a client's
- * request with its redirects and subrequests) has learned so far.
+/* What is known about one request: its verdict and identity, and what the whole call (a
+ * client's request with its redirects and subrequests) has learned so far.
  *
  * Everything here is allocated from the pool of the request it belongs to, or, for the call and
  * its records, from the initial request's; one thread at a time works on a call. */

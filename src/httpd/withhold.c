@@ -3,7 +3,7 @@
 
 #include "config.h"
 #include "credential.h"
-#include "lookalike.h"
+#include "scrub.h"
 
 #include <string.h>
 
@@ -27,7 +27,7 @@ static bool is_env_of(const char *env, const char *header)
         return false;
     }
     env += sizeof(http) - 1;
-    return apikey_lookalike_covers(header, env) && strlen(env) == strlen(header);
+    return apikey_scrub_covers(header, env) && strlen(env) == strlen(header);
 }
 
 static void unset_env_of(request_rec *r, const char *header)

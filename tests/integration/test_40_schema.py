@@ -335,8 +335,8 @@ def test_look_up_by_digest_reads_one_row(crowded, statements):
 @pytest.mark.parametrize(
     "args, values, index",
     [
-        (["--user", "user7"], ["'user'", "'user7'", "9223372036854775807", "''", "''", "10"], "api_keys_owner"),
-        (["--user", "user7", "--after", "900"], ["'user'", "'user7'", "900", "''", "''", "10"], "api_keys_owner"),
+        (["--user", "user7"], ["'user'", "'user7'", "'user7'", "9223372036854775807", "''", "''", "10"], "api_keys_owner"),
+        (["--user", "user7", "--after", "900"], ["'user'", "'user7'", "'user7'", "900", "''", "''", "10"], "api_keys_owner"),
         ([], ["9223372036854775807", "''", "''", "10"], "PRIMARY"),
     ],
 )

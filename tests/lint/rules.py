@@ -12,11 +12,11 @@ from pathlib import Path
 LAYERS = [
     ["config"],
     ["request"],
-    ["credential", "dbd", "scrub"],
+    ["credential", "dbd", "scrub", "caching"],
     ["lookup"],
-    ["identity"],
+    ["identity", "withhold"],
     ["challenge", "check"],
-    ["authn", "authz", "basic", "fixups", "caching", "vars", "config_check", "directives"],
+    ["authn", "authz", "basic", "fixups", "vars", "config_check", "directives"],
 ]
 # Headers that only some files may see.
 RESERVED = {

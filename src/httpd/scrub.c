@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lookalike.h"
+#include "scrub.h"
 
 #include "config.h"
 
@@ -21,7 +21,7 @@ static int fold(char c)
     return c == '_' ? '-' : apr_tolower(c);
 }
 
-bool apikey_lookalike_covers(const char *prefix, const char *name)
+bool apikey_scrub_covers(const char *prefix, const char *name)
 {
     while (*prefix && fold(*prefix) == fold(*name)) {
         prefix++;
@@ -34,20 +34,20 @@ static bool is_look_alike(const char *name)
 {
     int i;
     for (i = 0; i < known.prefixes->nelts; i++) {
-        if (apikey_lookalike_covers(APR_ARRAY_IDX(known.prefixes, i, const char *), name)) {
+        if (apikey_scrub_covers(APR_ARRAY_IDX(known.prefixes, i, const char *), name)) {
             return true;
         }
     }
     return false;
 }
 
-void apikey_lookalike_reset(apr_pool_t *pconf)
+void apikey_scrub_reset(apr_pool_t *pconf)
 {
     known.prefixes = apr_array_make(pconf, 2, sizeof(const char *));
     known.credential_headers = apr_array_make(pconf, 2, sizeof(const char *));
 }
 
-void apikey_lookalike_collect(server_rec *main_server, apr_pool_t *pconf)
+void apikey_scrub_collect(server_rec *main_server, apr_pool_t *pconf)
 {
     const server_rec *s;
 
@@ -61,7 +61,7 @@ void apikey_lookalike_collect(server_rec *main_server, apr_pool_t *pconf)
     }
 }
 
-bool apikey_lookalike_allows_header(cmd_parms *cmd, const char *name)
+bool apikey_scrub_allows_header(cmd_parms *cmd, const char *name)
 {
     if (cmd->pool == cmd->temp_pool) { /* .htaccess, read while serving */
         return !is_look_alike(name);
@@ -70,7 +70,7 @@ bool apikey_lookalike_allows_header(cmd_parms *cmd, const char *name)
     return true;
 }
 
-const char *apikey_lookalike_conflict(void)
+const char *apikey_scrub_conflict(void)
 {
     int i;
     for (i = 0; i < known.credential_headers->nelts; i++) {
@@ -82,13 +82,15 @@ const char *apikey_lookalike_conflict(void)
     return NULL;
 }
 
-const char *apikey_lookalike_prefix_refused(const char *prefix)
+const char *apikey_scrub_prefix_refused(const char *prefix)
 {
     static const char *const others[] = {
-        "Accept-Encoding",    "Access-Control-Request-Method", "Cache-Control",
-        "Content-Length",     "If-Modified-Since",             "Max-Forwards",
-        "Proxy-Authorization", "Sec-Fetch-Site",               "Transfer-Encoding",
-        "User-Agent",         "X-Forwarded-For",               "X-Requested-With",
+        "Accept-Encoding",     "Access-Control-Request-Method",
+        "Cache-Control",       "Content-Length",
+        "If-Modified-Since",   "Max-Forwards",
+        "Proxy-Authorization", "Sec-Fetch-Site",
+        "Transfer-Encoding",   "User-Agent",
+        "X-Forwarded-For",     "X-Requested-With",
     };
     const size_t len = strlen(prefix);
     size_t i;
@@ -96,11 +98,12 @@ const char *apikey_lookalike_prefix_refused(const char *prefix)
     if (len < 4 || prefix[len - 1] != '-') {
         return "must have at least four characters and end in '-'";
     }
-    if (strspn(prefix, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") != len) {
+    if (strspn(prefix, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") !=
+        len) {
         return "may hold letters, digits and '-' only";
     }
     for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-        if (apikey_lookalike_covers(prefix, others[i])) {
+        if (apikey_scrub_covers(prefix, others[i])) {
             return "would remove headers that have another meaning; take one of your own, "
                    "X-ApiKey- for example";
         }
@@ -152,14 +155,15 @@ static void drop_connection_options(request_rec *r)
     }
 }
 
-void apikey_lookalike_drop(request_rec *r)
+void apikey_scrub(request_rec *r)
 {
     drop_headers(r);
     drop_connection_options(r);
 }
 
 /* With `MergeTrailers On` headers arrive behind the body too, and some programs get theirs only
- * then (a chunked body is read before FastCGI is told anything): what is there by then stays. */
+ * then (a chunked body is read before FastCGI is told anything): what is there by then stays.
+ */
 static apr_status_t guard_headers(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
                                   apr_read_type_e block, apr_off_t bytes)
 {
@@ -177,7 +181,7 @@ static apr_status_t guard_headers(ap_filter_t *f, apr_bucket_brigade *bb, ap_inp
         }
     }
     rv = ap_get_brigade(f->next, bb, mode, block, bytes);
-    apikey_lookalike_drop(r);
+    apikey_scrub(r);
     apr_table_overlap(r->headers_in, kept, APR_OVERLAP_TABLES_SET);
     return rv;
 }
@@ -188,18 +192,17 @@ static int post_read_request(request_rec *r)
 {
     const core_server_config *core = ap_get_core_module_config(r->server->module_config);
 
-    apikey_lookalike_drop(r);
+    apikey_scrub(r);
     if (core->merge_trailers == AP_MERGE_TRAILERS_ENABLE) {
-        ap_add_input_filter_handle(guard, apr_table_make(r->pool, 8), r,
-                                   r->connection);
+        ap_add_input_filter_handle(guard, apr_table_make(r->pool, 8), r, r->connection);
     }
     return DECLINED;
 }
 
-void apikey_lookalike_register(apr_pool_t *p)
+void apikey_scrub_register(apr_pool_t *p)
 {
     (void)p;
-    guard = ap_register_input_filter("APIKEY_TRAILERS", guard_headers, NULL,
-                                     AP_FTYPE_PROTOCOL - 1);
+    guard =
+        ap_register_input_filter("APIKEY_TRAILERS", guard_headers, NULL, AP_FTYPE_PROTOCOL - 1);
     ap_hook_post_read_request(post_read_request, NULL, NULL, APR_HOOK_REALLY_FIRST);
 }

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fixups.h"
+
+#include "check.h"
+#include "config.h"
+#include "credential.h"
+#include "identity.h"
+#include "scrub.h"
+#include "usage.h"
+#include "withhold.h"
+
+#include <http_request.h>
+#include <string.h>
+
+/* The verdict that counts here. A place of ours that a redirect leads to and that let it in
+ * without asking judges, from what the call knows, whether the caller is one for it. */
+static const apikey_request_t *state_of(request_rec *r)
+{
+    const apikey_request_t *state = apikey_request_judged(r);
+
+    if (!state || state == apikey_request_own(r) || apikey_request_authenticated(r) ||
+        !apikey_verdict_knows_caller(state->verdict) ||
+        apikey_auth_of(r) != APIKEY_AUTH_BEARER) {
+        return state;
+    }
+    if (apikey_check(r, apikey_credential_get(r)) == APIKEY_VALID) {
+        r->ap_auth_type = (char *)"Bearer";
+    }
+    return apikey_request_own(r);
+}
+
+/* DirectoryIndex may make this subrequest the request itself (fixups_index). */
+static void note_for_index(const request_rec *r)
+{
+    const apikey_request_t *own = apikey_request_own(r);
+    apikey_call_t *call = apikey_request_call(r);
+
+    if (call) {
+        call->latest_policy = r->per_dir_config;
+        call->latest_verdict = own ? own->verdict : APIKEY_NO_VERDICT;
+        call->latest_record = own ? own->record : NULL;
+    }
+}
+
+static void become(request_rec *r, const apikey_request_t *state, char *auth_type)
+{
+    r->user = (char *)state->user;
+    r->ap_auth_type = state->user ? auth_type : NULL;
+}
+
+/* Before mod_rewrite's per-directory rules, which may ask for the environment. */
+static int fixups(request_rec *r)
+{
+    const apikey_request_t *state = state_of(r);
+
+    apikey_withhold(r);
+    if (!ap_is_initial_req(r)) {
+        apikey_scrub(r); /* what we told a proxied application before */
+        note_for_index(r);
+    }
+    if (state && state != apikey_request_own(r)) {
+        apikey_identity_export(r, state); /* a redirect has renamed it all */
+    }
+    if (state && state->verdict == APIKEY_VALID && !r->main) {
+        apikey_usage_count(r, state->key_id);
+    }
+    if (state && !r->user && apikey_verdict_knows_caller(state->verdict)) {
+        become(r, state, apikey_request_auth_type(r));
+    }
+    return DECLINED;
+}
+
+/* What mod_proxy is to pass this request to ("ajp://…", "balancer://…"), "" where that is not
+ * known yet, NULL where it is not proxied. */
+static const char *proxied_to(const request_rec *r)
+{
+    static const char mark[] = "proxy:";
+    const size_t len = sizeof(mark) - 1;
+
+    if (r->filename && strncmp(r->filename, mark, len) == 0) {
+        return r->filename + len;
+    }
+    if (r->handler && strncmp(r->handler, mark, len) == 0) {
+        return r->handler + len;
+    }
+    return r->proxyreq != PROXYREQ_NONE ? "" : NULL;
+}
+
+static bool begins(const char *text, const char *with)
+{
+    return ap_cstr_casecmpn(text, with, strlen(with)) == 0;
+}
+
+/* After mod_rewrite ([P] in a directory) has said whether this is proxied, and before
+ * mod_headers, which may edit what we say. Not to the sites behind a forward proxy: who calls
+ * is no business of theirs. */
+static int fixups_proxied(request_rec *r)
+{
+    const char *to = r->proxyreq == PROXYREQ_PROXY ? NULL : proxied_to(r);
+
+    if (!to) {
+        return DECLINED;
+    }
+    if (begins(to, "ajp:") || begins(to, "balancer:")) { /* whose members may speak AJP */
+        apikey_identity_set_ajp(r);
+    }
+    apikey_identity_set_headers(r);
+    return DECLINED;
+}
+
+/* After mod_dir: DirectoryIndex has perhaps found a file by a subrequest and put the file's
+ * configuration, handler and environment into this request, but neither its user nor its
+ * headers. Where another policy judged the file, its verdict counts. */
+static int fixups_index(request_rec *r)
+{
+    const apikey_call_t *call = apikey_request_call(r);
+    const apikey_request_t *own = apikey_request_own(r);
+
+    if (!call || call->latest_policy != r->per_dir_config ||
+        (own && own->policy == r->per_dir_config)) {
+        return DECLINED;
+    }
+    if (call->latest_verdict != APIKEY_NO_VERDICT) {
+        own = apikey_request_adopt(r, call->latest_verdict, call->latest_record);
+        become(r, own, (char *)(apikey_auth_of(r) == APIKEY_AUTH_BASIC ? "Basic" : "Bearer"));
+        apikey_identity_export(r, own);
+    }
+    apikey_withhold(r);
+    return fixups_proxied(r);
+}
+
+void apikey_fixups_register(apr_pool_t *p)
+{
+    static const char *const before_rewrite[] = {"mod_rewrite.c", NULL};
+
+    (void)p;
+    ap_hook_fixups(fixups, NULL, before_rewrite, APR_HOOK_REALLY_FIRST);
+    ap_hook_fixups(fixups_proxied, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_fixups(fixups_index, NULL, NULL, APR_HOOK_REALLY_LAST);
+}
