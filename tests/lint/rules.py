@@ -10,13 +10,16 @@ from pathlib import Path
 
 # Files of src/httpd, lowest first: a file includes only headers of lines above its own, or its own.
 LAYERS = [
-    ["config"],
+    ["config", "workers", "dbd_settings"],
+    ["board", "scrub"],
+    ["cache", "breaker", "dbd"],
     ["request"],
-    ["credential", "dbd", "scrub", "caching"],
-    ["lookup"],
-    ["identity", "withhold"],
+    ["credential", "caching", "feed"],
+    ["lookup", "usage"],
+    ["identity", "withhold", "timer"],
     ["challenge", "check"],
-    ["authn", "authz", "basic", "fixups", "vars", "config_check", "directives"],
+    ["basic"],
+    ["authn", "authz", "fixups", "vars", "config_check", "directives"],
 ]
 # Headers that only some files may see.
 RESERVED = {
