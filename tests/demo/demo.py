@@ -6,10 +6,7 @@ DEMO_ONCE=1 ends after the requests, with exit status 0 if every answer was as e
 run on until Ctrl-C. Nothing outside a scratch folder is touched.
 """
 
-import base64
-import hashlib
 import os
-import secrets
 import signal
 import sys
 import threading
@@ -45,19 +42,6 @@ CONFIG = """
     AuthName "Demo"
     Require apikey-scope orders:write
 </Location>
-
-# The page and the API where people look after their own keys, behind the login of the site.
-<IfDirective ApiKeyManage>
-<Location "/keys">
-    AuthType Basic
-    AuthName "Demo site"
-    AuthUserFile "${folder}/people"
-    Require valid-user
-    SetHandler apikey-manage
-    ApiKeyManage Self
-    ApiKeyScopes orders:read orders:write
-</Location>
-</IfDirective>
 """
 
 
@@ -239,26 +223,14 @@ def write_private(path, text):
     return path
 
 
-def write_people(httpd):
-    """Alice's password for the page, in the form mod_authn_file reads; returns the password."""
-    password = secrets.token_urlsafe(9)
-    digest = base64.b64encode(hashlib.sha1(password.encode()).digest()).decode()
-    (httpd.folder / "people").write_text(f"alice:{{SHA}}{digest}\n")
-    (httpd.folder / "people").chmod(0o644)
-    return password
-
-
-def linger(httpd, database, keys, password, folder):
+def linger(httpd, database, keys, folder):
     """Says how to go on by hand and waits for Ctrl-C."""
     secret_file = write_private(
         folder / "keys.txt",
-        f"alice {keys.alice}\nblue {keys.blue}\npassword-of-alice-for-the-page {password}\n",
+        f"alice {keys.alice}\nblue {keys.blue}\n",
     )
     key = f"$(awk '/^alice/ {{print $2}}' {secret_file})"
     print(f"\n{bold('The servers run until Ctrl-C')}\n")
-    if httpd.get("/keys/").status != 404:
-        print(f"  the page      {httpd.url('/keys/')}   user alice, password in the file below")
-        print(f"  its API       {httpd.url('/keys/user-api-keys')}")
     print(f"  applications  {httpd.url('/cgi/env')}  {httpd.url('/php/env.php')}  {httpd.url('/app/')}")
     print(f"  database      mariadb --socket={database.server.socket} {database.name}")
     print(f"  logs          {httpd.folder / 'logs'}")
@@ -283,7 +255,6 @@ def run(scratch):
         ctl.ok("init")
         mounts = {"/cgi": cgi, "/php": php, "/app": app}
         httpd = Httpd(scratch.folder("httpd"), CONFIG, mounts=mounts, dbd=database.dbd_params())
-        password = write_people(httpd)
         keys = Keys(ctl, database)
         # Refusals are logged, by us as warnings and by httpd as errors, and a third of what follows is refused.
         httpd.expect(r"\[authn_apikey:warn\]", "AH01631: user alice: authorization failure")
@@ -295,7 +266,7 @@ def run(scratch):
             print(f"\n{bold(verdict)}")
             sys.stdout.flush()
             if os.environ.get("DEMO_ONCE") != "1":
-                linger(httpd, database, keys, password, scratch.path)
+                linger(httpd, database, keys, scratch.path)
             return 1 if show.wrong else 0
 
 
