@@ -8,9 +8,12 @@ const char apikey_base62[62 + 1] =
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /* Locale-independent on purpose: isalnum() is not. */
+const bool apikey_is_base62[256] = {
+    ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true};
+
 static bool is_base62(char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    return apikey_is_base62[(unsigned char)c];
 }
 
 static bool is_prefix_char(char c)

@@ -269,7 +269,7 @@ static bool free_slot(slot_t *slot, uint64_t key, int64_t idle_ms)
     const uint64_t total = get(&slot->total);
     bool freed = false;
 
-    if (!take(slot, SWEEPER, idle_ms)) {
+    if (!take(slot, SWEEPER, idle_ms - STEAL_MS)) {
         return false;
     }
     if (is_done(total, get(&slot->written)) &&

@@ -13,7 +13,7 @@ static int check_authn(request_rec *r)
 {
     apikey_verdict_t verdict;
 
-    if (apikey_auth_of(r) != APIKEY_AUTH_BEARER) {
+    if (apikey_request_auth(r) != APIKEY_AUTH_BEARER) {
         return DECLINED;
     }
     verdict = apikey_check(r, apikey_credential_get(r));
@@ -38,7 +38,7 @@ static int force_authn(request_rec *r)
     if (!apikey_conf_flag(apikey_dir_conf(r)->optional, 0)) {
         return DECLINED;
     }
-    switch (apikey_auth_of(r)) {
+    switch (apikey_request_auth(r)) {
     case APIKEY_AUTH_BEARER:
         return apikey_credential_present(r) ? OK : DECLINED;
     case APIKEY_AUTH_BASIC:

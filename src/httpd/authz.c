@@ -443,7 +443,7 @@ static int check_auth(request_rec *r)
                           state->missing->nelts ? APIKEY_INSUFFICIENT_SCOPE : APIKEY_FORBIDDEN,
                           state->record, NULL);
     apikey_identity_export(r, state);
-    return apikey_auth_of(r) == APIKEY_AUTH_BEARER ? apikey_challenge(r, state) : rc;
+    return apikey_request_auth(r) == APIKEY_AUTH_BEARER ? apikey_challenge(r, state) : rc;
 }
 
 void apikey_authz_register(apr_pool_t *p)

@@ -128,7 +128,7 @@ static int check_authn(request_rec *r)
     const char *header = apikey_credential_header(r, authorization);
     int rc;
 
-    if (apikey_auth_of(r) != APIKEY_AUTH_BASIC) {
+    if (apikey_request_auth(r) != APIKEY_AUTH_BASIC) {
         return DECLINED;
     }
     restore_header(r, header);

@@ -55,12 +55,12 @@ static bool has_directive(const char *value, const char *name)
     return false;
 }
 
+static const char header[] = "Cache-Control";
+
 /* Whether the answer's Cache-Control, in one header or several, has a directive (RFC 9111
  * section 5.2). */
 static bool says(const request_rec *r, const char *directive)
 {
-    static const char header[] = "Cache-Control";
-
     return has_directive(apr_table_getm(r->pool, r->headers_out, header), directive) ||
            has_directive(apr_table_getm(r->pool, r->err_headers_out, header), directive);
 }
@@ -72,11 +72,14 @@ static apr_status_t mark_private(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     request_rec *r = f->r;
 
-    if (says(r, "public") || says(r, "s-maxage")) {
+    if (!apr_table_get(r->headers_out, header) && !apr_table_get(r->err_headers_out, header)) {
+        apr_table_addn(r->headers_out, header, "private");
+    }
+    else if (says(r, "public") || says(r, "s-maxage")) {
         allow(r);
     }
     else if (!says(r, "private") && !says(r, "no-store")) {
-        apr_table_mergen(r->headers_out, "Cache-Control", "private");
+        apr_table_mergen(r->headers_out, header, "private");
     }
     ap_remove_output_filter(f);
     return ap_pass_brigade(f->next, bb);

@@ -74,7 +74,7 @@ int apikey_challenge(request_rec *r, const apikey_request_t *state)
 static int note_auth_failure(request_rec *r, const char *auth_type)
 {
     (void)auth_type;
-    if (apikey_auth_of(r) != APIKEY_AUTH_BEARER) {
+    if (apikey_request_auth(r) != APIKEY_AUTH_BEARER) {
         return DECLINED;
     }
     if (!apikey_request_own(r) || apikey_request_own(r)->verdict == APIKEY_NO_VERDICT) {

@@ -26,9 +26,14 @@ const char *apikey_credential_header(const request_rec *r, const char *name)
  * by which httpd joins repeated headers is not among them. */
 static bool is_b64token(const char *text)
 {
-    const size_t n = strspn(text, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv"
-                                  "wxyz-._~+/");
-    return n > 0 && text[n + strspn(text + n, "=")] == '\0';
+    static const char others[256] = {
+        ['-'] = 1, ['.'] = 1, ['_'] = 1, ['~'] = 1, ['+'] = 1, ['/'] = 1};
+    const char *at = text;
+
+    while (apikey_is_base62[(unsigned char)*at] || others[(unsigned char)*at]) {
+        at++;
+    }
+    return at > text && at[strspn(at, "=")] == '\0';
 }
 
 /* RFC 9110 section 5.6.2: what a scheme's name consists of. */

@@ -20,7 +20,7 @@ static const apikey_request_t *state_of(request_rec *r)
 
     if (!state || state == apikey_request_own(r) || apikey_request_authenticated(r) ||
         !apikey_verdict_knows_caller(state->verdict) ||
-        apikey_auth_of(r) != APIKEY_AUTH_BEARER) {
+        apikey_request_auth(r) != APIKEY_AUTH_BEARER) {
         return state;
     }
     if (apikey_check(r, apikey_credential_get(r)) == APIKEY_VALID) {
@@ -122,7 +122,7 @@ static int fixups_index(request_rec *r)
     }
     if (call->latest_verdict != APIKEY_NO_VERDICT) {
         own = apikey_request_adopt(r, call->latest_verdict, call->latest_record);
-        become(r, own, (char *)(apikey_auth_of(r) == APIKEY_AUTH_BASIC ? "Basic" : "Bearer"));
+        become(r, own, (char *)(apikey_request_auth(r) == APIKEY_AUTH_BASIC ? "Basic" : "Bearer"));
         apikey_identity_export(r, own);
     }
     apikey_withhold(r);

@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include <apr_strings.h>
+#include <string.h>
 
 const apikey_field_names_t apikey_field_names[APIKEY_FIELD_COUNT] = {
     [APIKEY_FIELD_ID] = {"id", "APIKEY_ID", "Id"},
@@ -23,6 +24,23 @@ static int exports_of(const request_rec *r)
                             APIKEY_EXPORT_ENV | APIKEY_EXPORT_HEADERS);
 }
 
+/* Whether the environment has any of our names: set by an earlier verdict, by a parent, or by
+ * the configuration. */
+static bool has_ours(const apr_table_t *env)
+{
+    static const char mark[] = "APIKEY_";
+    const apr_array_header_t *list = apr_table_elts(env);
+    int i;
+
+    for (i = 0; i < list->nelts; i++) {
+        if (strncmp(APR_ARRAY_IDX(list, i, apr_table_entry_t).key, mark, sizeof(mark) - 1) ==
+            0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void apikey_identity_export(request_rec *r, const apikey_request_t *state)
 {
     const bool env = exports_of(r) & APIKEY_EXPORT_ENV;
@@ -30,14 +48,15 @@ void apikey_identity_export(request_rec *r, const apikey_request_t *state)
     int i;
 
     apikey_caching_forbid(r);
-    for (i = 0; i < APIKEY_FIELD_COUNT; i++) {
-        const char *name = apikey_field_names[i].env_name;
-
-        if (env && state->value[i] && (known_caller || i == APIKEY_FIELD_STATUS)) {
-            apr_table_setn(r->subprocess_env, name, state->value[i]);
+    if (has_ours(r->subprocess_env)) {
+        for (i = 0; i < APIKEY_FIELD_COUNT; i++) {
+            apr_table_unset(r->subprocess_env, apikey_field_names[i].env_name);
         }
-        else {
-            apr_table_unset(r->subprocess_env, name); /* a subrequest's, of its parent */
+    }
+    for (i = 0; env && i < APIKEY_FIELD_COUNT; i++) {
+        if (state->value[i] && (known_caller || i == APIKEY_FIELD_STATUS)) {
+            /* Not set: names that begin alike make apr_table_setn() compare each with all. */
+            apr_table_addn(r->subprocess_env, apikey_field_names[i].env_name, state->value[i]);
         }
     }
     if (!known_caller && r->main) {

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "request.h"
 
-#include "config.h"
-
 #include <apr_strings.h>
 #include <http_log.h>
 #include <string.h>
@@ -54,6 +52,23 @@ apikey_request_t *apikey_request_make(request_rec *r)
                                    : apikey_request_make((request_rec *)initial)->call;
     }
     return state;
+}
+
+apikey_auth_t apikey_request_auth(request_rec *r)
+{
+    apikey_request_t *state = apikey_request_own(r);
+    apikey_auth_t auth;
+
+    if (state && state->auth_policy == r->per_dir_config) {
+        return state->auth;
+    }
+    auth = apikey_auth_of(r);
+    if (auth == APIKEY_AUTH_BEARER) {
+        state = apikey_request_make(r);
+        state->auth_policy = r->per_dir_config;
+        state->auth = auth;
+    }
+    return auth;
 }
 
 /* Where the verdict that counts was given. */

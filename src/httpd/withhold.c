@@ -11,7 +11,7 @@
 static const char *without_redirect(const char *name)
 {
     static const char mark[] = "REDIRECT_";
-    while (strncmp(name, mark, sizeof(mark) - 1) == 0) {
+    while (*name == 'R' && strncmp(name, mark, sizeof(mark) - 1) == 0) {
         name += sizeof(mark) - 1;
     }
     return name;
@@ -23,7 +23,7 @@ static bool is_env_of(const char *env, const char *header)
     static const char http[] = "HTTP_";
 
     env = without_redirect(env);
-    if (strncmp(env, http, sizeof(http) - 1) != 0) {
+    if (*env != 'H' || strncmp(env, http, sizeof(http) - 1) != 0) {
         return false;
     }
     env += sizeof(http) - 1;
@@ -59,6 +59,15 @@ static void take_away(request_rec *r, const char *name)
     }
 }
 
+/* Whether a list has this very string, which a credential has from there. */
+static bool holds(const apr_array_header_t *names, const char *name)
+{
+    int i;
+    for (i = 0; i < names->nelts && APR_ARRAY_IDX(names, i, const char *) != name; i++) {
+    }
+    return i < names->nelts;
+}
+
 static void take_away_basic(request_rec *r, apikey_call_t *call)
 {
     const char *header = apikey_credential_header(r, "Authorization");
@@ -71,30 +80,47 @@ static void take_away_basic(request_rec *r, apikey_call_t *call)
     unset_env_of(r, header);
 }
 
+/* A redirect may lead to a stricter place, which then has to know what was taken away here. */
+static void remember(request_rec *r)
+{
+    const apikey_request_t *own = apikey_request_own(r);
+    apikey_credential_t *cred = NULL;
+
+    if (own && own->verdict != APIKEY_NO_VERDICT) {
+        return; /* judged, and so remembered */
+    }
+    if (apikey_credential_present(r)) {
+        cred = apikey_credential_get(r);
+    }
+    if (cred && !cred->looked_up) {
+        apikey_credential_digest(r, cred);
+    }
+}
+
 void apikey_withhold(request_rec *r)
 {
     const apikey_dir_conf_t *conf = apikey_dir_conf(r);
+    const apr_array_header_t *names = NULL;
     apikey_call_t *call;
     int i;
 
     if (apikey_conf_flag(conf->forward, 0)) {
         return;
     }
-    if (apikey_auth_of(r) == APIKEY_AUTH_BEARER) {
-        const apr_array_header_t *names = apikey_conf_headers(conf);
-
-        apikey_credential_t *cred = apikey_credential_present(r) ? apikey_credential_get(r) : NULL;
-
-        if (cred && !cred->looked_up) { /* remembered for a redirect to a stricter place */
-            apikey_credential_digest(r, cred);
-        }
+    if (apikey_request_auth(r) == APIKEY_AUTH_BEARER) {
+        names = apikey_conf_headers(conf);
+        remember(r);
         for (i = 0; i < names->nelts; i++) {
             take_away(r, APR_ARRAY_IDX(names, i, const char *));
         }
     }
     call = apikey_request_call(r);
     for (i = 0; call && i < call->credentials->nelts; i++) {
-        take_away(r, APR_ARRAY_IDX(call->credentials, i, apikey_credential_t *)->header);
+        const char *name = APR_ARRAY_IDX(call->credentials, i, apikey_credential_t *)->header;
+
+        if (!names || !holds(names, name)) { /* else done above */
+            take_away(r, name);
+        }
     }
     if (call && call->checked_by_basic) {
         take_away_basic(r, call);
