@@ -35,7 +35,7 @@ static shares_t shares(size_t size)
 
     if (size > fixed_size) {
         s.lengthy = (size - fixed_size) / 16 / LINE * LINE;
-        s.absent = s.lengthy;
+        s.absent = (size - fixed_size) / 32 / LINE * LINE;
         s.brief = (size - fixed_size - s.lengthy - s.absent) / LINE * LINE;
     }
     return s;

@@ -30,7 +30,7 @@ typedef struct {
 typedef struct {
     uint64_t key_id;
     uint64_t count;
-    int64_t last_ms;
+    int64_t last_ms; /* 0: who used it died, or stood still for long, before it said when */
     apikey_address_t address;
     uint64_t slot;
     uint64_t before, written; /* the slot's second number now and once this is committed */
