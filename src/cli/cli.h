@@ -7,12 +7,7 @@
 
 #include <apr_pools.h>
 
-typedef enum {
-    CLI_DONE = 0,
-    CLI_NOT_DONE = 1,
-    CLI_USAGE = 2,
-    CLI_NO_DATABASE = 3
-} cli_exit_t;
+typedef enum { CLI_DONE = 0, CLI_NOT_DONE = 1, CLI_USAGE = 2, CLI_NO_DATABASE = 3 } cli_exit_t;
 
 /* Every option of every command; NULL, 0 or false where it was not given. */
 typedef struct {

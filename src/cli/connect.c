@@ -55,8 +55,10 @@ static cli_exit_t read_dsn(dsn_t *dsn, const char *text, apr_pool_t *pool)
                                        "an option file (--defaults-file)");
         }
         else {
-            return cli_fail(CLI_USAGE, "--dsn: '%s' is not one of host, port, sock, user, "
-                                       "dbname, group, or its value is not legal", item);
+            return cli_fail(CLI_USAGE,
+                            "--dsn: '%s' is not one of host, port, sock, user, "
+                            "dbname, group, or its value is not legal",
+                            item);
         }
     }
     return CLI_DONE;
@@ -92,8 +94,7 @@ static MYSQL *connect_asking(MYSQL *conn, const cli_options_t *opt, const dsn_t 
     apr_size_t size = sizeof(password);
     MYSQL *connected = NULL;
 
-    if (has_terminal() &&
-        apr_password_get("Password: ", password, &size) == APR_SUCCESS) {
+    if (has_terminal() && apr_password_get("Password: ", password, &size) == APR_SUCCESS) {
         connected = try_connect(conn, opt, dsn, password);
     }
     OPENSSL_cleanse(password, sizeof(password));

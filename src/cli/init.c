@@ -44,9 +44,9 @@ cli_exit_t cli_init(cli_t *cli)
         apikey_store_set_setting(cli->db, "prefix", cli->opt.prefix) != APIKEY_DB_OK) {
         return cli_fail_db(cli, "cannot record the prefix");
     }
-    if (cli->opt.pepper_files && apikey_store_set_setting(cli->db, "pepper",
-                                                          peppers.pepper[0].fingerprint) !=
-                                     APIKEY_DB_OK) {
+    if (cli->opt.pepper_files &&
+        apikey_store_set_setting(cli->db, "pepper", peppers.pepper[0].fingerprint) !=
+            APIKEY_DB_OK) {
         return cli_fail_db(cli, "cannot record the pepper's fingerprint");
     }
     puts("The tables are ready.");

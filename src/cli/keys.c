@@ -62,11 +62,10 @@ static cli_exit_t print_created(const cli_t *cli, const apikey_new_key_t *key, u
                                 const char *secret)
 {
     if (cli->opt.json) {
-        return cli_print_json(json_pack("{s:o, s:s, s:s, s:s}", "id",
-                                        json_sprintf("%" PRIu64, id), "api_key", secret,
-                                        "owner_type",
-                                        key->owner_type == APIKEY_OWNER_USER ? "user" : "team",
-                                        "owner_id", key->owner));
+        return cli_print_json(json_pack(
+            "{s:o, s:s, s:s, s:s}", "id", json_sprintf("%" PRIu64, id), "api_key", secret,
+            "owner_type", key->owner_type == APIKEY_OWNER_USER ? "user" : "team", "owner_id",
+            key->owner));
     }
     if (cli->opt.quiet) {
         puts(secret);
@@ -195,9 +194,8 @@ cli_exit_t cli_list(cli_t *cli)
         return cli_fail_db(cli, "cannot list the keys");
     }
     if (cli->opt.json) {
-        json_t *next = listing.count == filter.limit
-                           ? json_sprintf("%" PRIu64, listing.last)
-                           : json_null();
+        json_t *next = listing.count == filter.limit ? json_sprintf("%" PRIu64, listing.last)
+                                                     : json_null();
         return cli_print_json(
             json_pack("{s:o, s:o}", "items", listing.items, "next_after", next));
     }

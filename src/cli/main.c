@@ -115,26 +115,55 @@ static cli_exit_t help(const cli_command_t *command)
 static void store_option(cli_options_t *opt, int letter, const char *arg)
 {
     switch (letter) {
-    case 'f': opt->defaults_file = arg; break;
-    case 'D': opt->dsn = arg; break;
-    case 'p': opt->prefix = arg; break;
-    case 'j': opt->json = true; break;
-    case 'h': opt->help = true; break;
-    case 'u': opt->user = arg; break;
-    case 't': opt->team = arg; break;
-    case 'd': opt->description = arg; break;
-    case 's': opt->scopes = arg; break;
-    case 'x': opt->expires = arg; break;
-    case 'q': opt->quiet = true; break;
-    case 'S': opt->status = arg; break;
-    case 'l': opt->limit = arg; break;
-    case 'a': opt->after = arg; break;
+    case 'f':
+        opt->defaults_file = arg;
+        break;
+    case 'D':
+        opt->dsn = arg;
+        break;
+    case 'p':
+        opt->prefix = arg;
+        break;
+    case 'j':
+        opt->json = true;
+        break;
+    case 'h':
+        opt->help = true;
+        break;
+    case 'u':
+        opt->user = arg;
+        break;
+    case 't':
+        opt->team = arg;
+        break;
+    case 'd':
+        opt->description = arg;
+        break;
+    case 's':
+        opt->scopes = arg;
+        break;
+    case 'x':
+        opt->expires = arg;
+        break;
+    case 'q':
+        opt->quiet = true;
+        break;
+    case 'S':
+        opt->status = arg;
+        break;
+    case 'l':
+        opt->limit = arg;
+        break;
+    case 'a':
+        opt->after = arg;
+        break;
     case 'P':
         if (opt->pepper_files < APIKEY_DIGESTS_MAX) {
             opt->pepper_file[opt->pepper_files++] = arg;
         }
         break;
-    default: break;
+    default:
+        break;
     }
 }
 
@@ -183,8 +212,7 @@ static cli_exit_t read_options(cli_t *cli, const cli_command_t *command, int arg
     }
     cli->argc = argc - os->ind;
     cli->argv = os->argv + os->ind;
-    if (!cli->opt.help &&
-        (cli->argc < command->min_args || cli->argc > command->max_args)) {
+    if (!cli->opt.help && (cli->argc < command->min_args || cli->argc > command->max_args)) {
         return cli_fail(CLI_USAGE, "usage: apikeyctl %s", command->synopsis);
     }
     return CLI_DONE;

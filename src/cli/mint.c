@@ -25,8 +25,8 @@ cli_exit_t cli_read_peppers(cli_t *cli, apikey_peppers_t *peppers)
 cli_exit_t cli_read_prefix(cli_t *cli, const char **prefix)
 {
     *prefix = cli->opt.prefix;
-    if (!*prefix && apikey_store_get_setting(cli->db, "prefix", cli->pool, prefix) !=
-                        APIKEY_DB_OK) {
+    if (!*prefix &&
+        apikey_store_get_setting(cli->db, "prefix", cli->pool, prefix) != APIKEY_DB_OK) {
         return cli_fail_db(cli, "cannot read the settings");
     }
     if (!*prefix || !apikey_keyfmt_prefix_ok(*prefix)) {
@@ -55,8 +55,9 @@ cli_exit_t cli_check_pepper(cli_t *cli, const apikey_peppers_t *peppers)
                         "%s; give its file with --pepper",
                         recorded);
     }
-    return cli_fail(CLI_USAGE,
-                    "the pepper given has the fingerprint %s, the one recorded in "
-                    "api_key_settings is %s; record a new one with apikeyctl init --pepper FILE",
-                    mine, *recorded ? recorded : "none");
+    return cli_fail(
+        CLI_USAGE,
+        "the pepper given has the fingerprint %s, the one recorded in "
+        "api_key_settings is %s; record a new one with apikeyctl init --pepper FILE",
+        mine, *recorded ? recorded : "none");
 }

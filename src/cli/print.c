@@ -41,8 +41,8 @@ json_t *cli_json_key(const apikey_listed_t *key)
 
     snprintf(id, sizeof(id), "%" PRIu64, key->id);
     return json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "id",
-        id, "owner_type", text_json(key->owner_type), "owner_id", text_json(key->owner),
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}",
+        "id", id, "owner_type", text_json(key->owner_type), "owner_id", text_json(key->owner),
         "description", text_json(key->description), "scopes", scopes_json(key->scopes),
         "last_four", text_json(key->last_four), "status", key->status, "is_public",
         (int)key->is_public, "created_at", time_json(key->created_ms), "created_by",

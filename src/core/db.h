@@ -22,7 +22,12 @@ typedef enum {
     APIKEY_DB_OK
 } apikey_db_status_t;
 
-typedef enum { APIKEY_ARG_NULL = 0, APIKEY_ARG_TEXT, APIKEY_ARG_BYTES, APIKEY_ARG_INT } apikey_arg_type_t;
+typedef enum {
+    APIKEY_ARG_NULL = 0,
+    APIKEY_ARG_TEXT,
+    APIKEY_ARG_BYTES,
+    APIKEY_ARG_INT
+} apikey_arg_type_t;
 
 typedef struct {
     apikey_arg_type_t type;

@@ -89,7 +89,8 @@ const char *apikey_pepper_read(apikey_pepper_t *pepper, const char *path, apr_po
     apr_status_t rv = apr_stat(&info, path, APR_FINFO_TYPE, pool);
 
     if (rv == APR_SUCCESS && info.filetype != APR_REG) {
-        return apr_psprintf(pool, "pepper file %s cannot be used: it is not a plain file", path);
+        return apr_psprintf(pool, "pepper file %s cannot be used: it is not a plain file",
+                            path);
     }
     rv = apr_file_open(&file, path, APR_FOPEN_READ, APR_FPROT_OS_DEFAULT, pool);
     if (rv != APR_SUCCESS) {

@@ -7,11 +7,7 @@
 
 #include <apr_pools.h>
 
-enum {
-    APIKEY_PEPPER_MIN = 32,
-    APIKEY_PEPPER_MAX = 4096,
-    APIKEY_FINGERPRINT_LEN = 16
-};
+enum { APIKEY_PEPPER_MIN = 32, APIKEY_PEPPER_MAX = 4096, APIKEY_FINGERPRINT_LEN = 16 };
 
 typedef struct {
     const unsigned char *bytes; /* NULL: unpeppered, plain SHA-256 */

@@ -3,43 +3,64 @@
 
 #include <string.h>
 
+/* By hand: a statement reads best with one column a line. */
+/* clang-format off */
+
 /* Milliseconds since 1970 UTC, whatever the session's time zone and past 2038, which
  * UNIX_TIMESTAMP() does neither. NULL stays NULL; a zero date, whose difference is NULL too,
  * must not read as "never" and becomes 0. */
-#define MS(column)                                                                             \
-    "IF(" column " IS NULL, NULL, COALESCE(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', " column   \
-    ") DIV 1000, 0))"
+#define MS(column) \
+    "IF(" column " IS NULL, NULL," \
+    " COALESCE(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', " column ") DIV 1000, 0))"
 
 /* The text of a column as UTF-8, whatever the character set of the connection; that of a binary
  * column, which only a site's own table has, as it is: converting would turn every byte that is
  * not UTF-8 into the same `?`, and so two owners into one. */
-#define BYTES(column)                                                                          \
-    "CAST(IF(CHARSET(" column ") = 'binary', " column ", CONVERT(" column                      \
-    " USING utf8mb4)) AS BINARY)"
+#define BYTES(column) \
+    "CAST(IF(CHARSET(" column ") = 'binary', " column "," \
+    " CONVERT(" column " USING utf8mb4)) AS BINARY)"
 
-#define FIND                                                                                   \
-    "SELECT s.digest, k.id, " BYTES("k.owner_type") ", " BYTES("k.owner_id") ", " BYTES(       \
-        "k.scopes") ", " MS("k.expires_at") ", " MS("s.expires_at") ", k.revoked_at IS NOT "   \
-                                                                   "NULL"                      \
+#define FIND \
+    "SELECT s.digest, k.id, " \
+    BYTES("k.owner_type") ", " \
+    BYTES("k.owner_id") ", " \
+    BYTES("k.scopes") ", " \
+    MS("k.expires_at") ", " \
+    MS("s.expires_at") ", " \
+    "k.revoked_at IS NOT NULL" \
     " FROM api_key_secrets s JOIN api_keys k ON k.id = s.key_id WHERE s.digest "
 
-#define STATUS                                                                                 \
-    "CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked'"                                        \
+#define STATUS \
+    "CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked'" \
     " WHEN k.expires_at < UTC_TIMESTAMP(3) THEN 'expired' ELSE 'valid' END"
 
 /* The page of keys is cut from api_keys first and joined with its use afterwards: MySQL would
- * otherwise hash all of the usage table. */
-#define LIST(page)                                                                             \
-    "SELECT k.id, " BYTES("k.owner_type") ", " BYTES("k.owner_id") ", " BYTES(                 \
-        "k.description") ", " BYTES("k.scopes") ", " BYTES("k.last_four") ", k.is_public, " MS( \
-        "k.created_at") ", " BYTES("k.created_by") ", " MS("k.expires_at") ", " MS(            \
-        "k.revoked_at") ", " BYTES("k.revoked_by") ", " BYTES(STATUS) ", " MS(                 \
-        "u.last_used_at") ", " BYTES("u.last_used_ip") ", CAST(COALESCE(u.use_count, 0) AS UNSIGNED)"            \
+ * otherwise hash all of the usage table. The cast keeps a count an integer: COALESCE of an
+ * unsigned and a signed one is a DECIMAL. */
+#define LIST(page) \
+    "SELECT k.id, " \
+    BYTES("k.owner_type") ", " \
+    BYTES("k.owner_id") ", " \
+    BYTES("k.description") ", " \
+    BYTES("k.scopes") ", " \
+    BYTES("k.last_four") ", " \
+    "k.is_public, " \
+    MS("k.created_at") ", " \
+    BYTES("k.created_by") ", " \
+    MS("k.expires_at") ", " \
+    MS("k.revoked_at") ", " \
+    BYTES("k.revoked_by") ", " \
+    BYTES(STATUS) ", " \
+    MS("u.last_used_at") ", " \
+    BYTES("u.last_used_ip") ", " \
+    "CAST(COALESCE(u.use_count, 0) AS UNSIGNED)" \
     " FROM " page " k LEFT JOIN api_key_usage u ON u.key_id = k.id ORDER BY k.id DESC"
 
-#define PAGE(where)                                                                            \
-    "(SELECT k.* FROM api_keys k WHERE " where "k.id < ? AND (? = '' OR ? = " STATUS ")"        \
+#define PAGE(where) \
+    "(SELECT k.* FROM api_keys k WHERE " where "k.id < ? AND (? = '' OR ? = " STATUS ")" \
     " ORDER BY k.id DESC LIMIT ?)"
+
+/* clang-format on */
 
 static const char *const text[APIKEY_SQL_COUNT] = {
     [APIKEY_SQL_FIND] = FIND "= ?",
@@ -56,8 +77,8 @@ static const char *const text[APIKEY_SQL_COUNT] = {
     [APIKEY_SQL_SHOW] = LIST("(SELECT * FROM api_keys WHERE id = ?)"),
     [APIKEY_SQL_LIST] = LIST(PAGE("")),
     /* By the index, and then byte for byte: a collation may take others for this owner. */
-    [APIKEY_SQL_LIST_OWNER] = LIST(
-        PAGE("k.owner_type = ? AND k.owner_id = ? AND " BYTES("k.owner_id") " = ? AND ")),
+    [APIKEY_SQL_LIST_OWNER] =
+        LIST(PAGE("k.owner_type = ? AND k.owner_id = ? AND " BYTES("k.owner_id") " = ? AND ")),
     [APIKEY_SQL_GET_SETTING] = "SELECT " BYTES("value") " FROM api_key_settings WHERE name = ?",
     [APIKEY_SQL_SET_SETTING] =
         "INSERT INTO api_key_settings (name, value) VALUES (?, ?) "

@@ -7,14 +7,15 @@
 #define APIKEY_SCHEMA_VERSION "1"
 
 typedef enum {
-    APIKEY_SQL_FIND,       /* (digest) -> the columns of apikey_find_col_t */
-    APIKEY_SQL_FIND_ANY,   /* (digest, digest, digest, digest) -> the same */
-    APIKEY_SQL_ADD_KEY,    /* (owner type, owner, description, scopes, last four, expiry us) */
-    APIKEY_SQL_ADD_SECRET, /* (digest, key id, pepper fingerprint, last four) */
-    APIKEY_SQL_REVOKE,     /* (key id) */
-    APIKEY_SQL_SHOW,       /* (key id) -> the columns of apikey_list_col_t */
-    APIKEY_SQL_LIST,       /* (before id, status, status, limit) -> the same */
-    APIKEY_SQL_LIST_OWNER, /* (owner type, owner, its bytes, before id, status, status, limit) */
+    APIKEY_SQL_FIND,        /* (digest) -> the columns of apikey_find_col_t */
+    APIKEY_SQL_FIND_ANY,    /* (digest, digest, digest, digest) -> the same */
+    APIKEY_SQL_ADD_KEY,     /* (owner type, owner, description, scopes, last four, expiry us) */
+    APIKEY_SQL_ADD_SECRET,  /* (digest, key id, pepper fingerprint, last four) */
+    APIKEY_SQL_REVOKE,      /* (key id) */
+    APIKEY_SQL_SHOW,        /* (key id) -> the columns of apikey_list_col_t */
+    APIKEY_SQL_LIST,        /* (before id, status, status, limit) -> the same */
+    APIKEY_SQL_LIST_OWNER,  /* (owner type, owner, its bytes, before id, status, status, limit)
+                             */
     APIKEY_SQL_GET_SETTING, /* (name) -> value */
     APIKEY_SQL_SET_SETTING, /* (name, value) */
     APIKEY_SQL_FEED_BOUNDS,  /* () -> lowest id, highest id, uncommitted ones too */

@@ -97,8 +97,8 @@ apikey_db_status_t apikey_store_find(apikey_db_t *db, const apikey_digests_t *di
     int i;
 
     for (i = 0; i < APIKEY_DIGESTS_MAX; i++) {
-        args[i] = apikey_arg_bytes(digests->digest[i < digests->count ? i : 0],
-                                   APIKEY_DIGEST_LEN);
+        args[i] =
+            apikey_arg_bytes(digests->digest[i < digests->count ? i : 0], APIKEY_DIGEST_LEN);
     }
     rv = apikey_db_run(db, digests->count == 1 ? APIKEY_SQL_FIND : APIKEY_SQL_FIND_ANY, args,
                        find_row, &find);
@@ -108,8 +108,7 @@ apikey_db_status_t apikey_store_find(apikey_db_t *db, const apikey_digests_t *di
 
 const char *apikey_store_check_new(const apikey_new_key_t *key)
 {
-    const char *why =
-        apikey_judge_owner(key->owner_type, key->owner, strlen(key->owner));
+    const char *why = apikey_judge_owner(key->owner_type, key->owner, strlen(key->owner));
     const int owner_chars = apikey_utf8_chars(key->owner);
     const int description_chars = apikey_utf8_chars(key->description);
 

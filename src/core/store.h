@@ -31,7 +31,8 @@ const char *apikey_store_check_new(const apikey_new_key_t *key);
 apikey_db_status_t apikey_store_create(apikey_db_t *db, const apikey_new_key_t *key,
                                        uint64_t *id);
 
-/* Revokes. A key revoked before keeps its first time. `*changed` says whether it was this call. */
+/* Revokes. A key revoked before keeps its first time. `*changed` says whether it was this call.
+ */
 apikey_db_status_t apikey_store_revoke(apikey_db_t *db, uint64_t id, bool *changed);
 
 /* One key as an administrator sees it. Times are milliseconds since 1970 UTC; APIKEY_NEVER

@@ -18,15 +18,17 @@
 #include <unistd.h>
 
 enum {
-    TRIES_MAX = 256, /* bounds the search for a living connection; far above any sensible DBDMax */
-    FAILURES_MAX = 3 /* living connections that then fail at the work: a server that drops all */
+    TRIES_MAX =
+        256, /* bounds the search for a living connection; far above any sensible DBDMax */
+    FAILURES_MAX =
+        3 /* living connections that then fail at the work: a server that drops all */
 };
 
 static const char of_connection[] = "mod_authn_apikey";
 
 /* Set in post_config, before there are threads. */
-static APR_OPTIONAL_FN_TYPE(ap_dbd_open) *dbd_open;
-static APR_OPTIONAL_FN_TYPE(ap_dbd_close) *dbd_close;
+static APR_OPTIONAL_FN_TYPE(ap_dbd_open) * dbd_open;
+static APR_OPTIONAL_FN_TYPE(ap_dbd_close) * dbd_close;
 
 /* Connections that this process has discarded. mod_dbd reports a dead pooled connection, which
  * it drops (with reconnect=0), and a database that refuses new ones by the same NULL; that this

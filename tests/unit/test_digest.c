@@ -76,8 +76,7 @@ static void vectors_without_pepper(void **state)
     for (i = 0; i < COUNT(vectors); i++) {
         apikey_digests_t digests;
         const vector_t *v = &vectors[i];
-        check(v->key,
-              apikey_digest_all(&digests, &apikey_no_pepper, v->key, strlen(v->key)));
+        check(v->key, apikey_digest_all(&digests, &apikey_no_pepper, v->key, strlen(v->key)));
         check(v->key, digests.count == 1);
         check(v->key, strcmp(hex(digests.digest[0], *state), v->sha256) == 0);
     }

@@ -117,7 +117,8 @@ static void owners(void **state)
         {APIKEY_OWNER_USER, "al\rice", "control"},
         {APIKEY_OWNER_USER, "\talice", "control"},
         {APIKEY_OWNER_TEAM, "blue\x7f", "control"},
-        {APIKEY_OWNER_USER, "al\xc2\x9bice", "control"}, /* U+009B, which begins sequences too */
+        {APIKEY_OWNER_USER, "al\xc2\x9bice",
+         "control"}, /* U+009B, which begins sequences too */
         {APIKEY_OWNER_USER, "al\xc2\xa0ice", NULL},
         {APIKEY_OWNER_NONE, "alice", "neither"},
         {(apikey_owner_t)3, "alice", "neither"},
@@ -148,12 +149,9 @@ static void length_of_owners(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(kinds),
-        cmocka_unit_test(expiry_is_strictly_before_now),
-        cmocka_unit_test(order_of_faults),
-        cmocka_unit_test(zeroes_refuse),
-        cmocka_unit_test(owners),
-        cmocka_unit_test(length_of_owners),
+        cmocka_unit_test(kinds),           cmocka_unit_test(expiry_is_strictly_before_now),
+        cmocka_unit_test(order_of_faults), cmocka_unit_test(zeroes_refuse),
+        cmocka_unit_test(owners),          cmocka_unit_test(length_of_owners),
     };
     return cmocka_run_group_tests_name("judge", tests, NULL, NULL);
 }

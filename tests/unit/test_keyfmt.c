@@ -22,8 +22,7 @@ static apikey_form_t parse(const char *text, size_t len, apikey_owner_t *kind)
 
     memcpy(copy, text, len);
     form = apikey_keyfmt_parse(copy, len, prefixes, COUNT(prefixes), kind);
-    assert_int_equal(apikey_keyfmt_resembles(copy, len),
-                     apikey_keyfmt_resembles(text, len));
+    assert_int_equal(apikey_keyfmt_resembles(copy, len), apikey_keyfmt_resembles(text, len));
     free(copy);
     return form;
 }
@@ -105,7 +104,9 @@ static void forms(void **state)
         {"ak_u_" RANDOM32, APIKEY_FORM_DAMAGED},
         {"ak_u_0123456789ABCDEFGHIJKLMNOPQRSTUv2LoxWw", APIKEY_FORM_DAMAGED},
         {"ak_u_0123456789ABCDEFGHIJKLMNOPQRST_V2LoxWw", APIKEY_FORM_DAMAGED},
-        {"ak_u_0123456789ABCDEFGHIJKLMNOPQRST\xc3\xa9" "2LoxWw", APIKEY_FORM_DAMAGED},
+        {"ak_u_0123456789ABCDEFGHIJKLMNOPQRST\xc3\xa9"
+         "2LoxWw",
+         APIKEY_FORM_DAMAGED},
     };
     size_t i;
 
@@ -168,17 +169,10 @@ static void prefixes(void **state)
         const char *text;
         bool ok;
     } table[] = {
-        {"ak", true},
-        {"00", true},
-        {"abcdefghij0123456789", true},
-        {"", false},
-        {"a", false},
-        {"abcdefghij0123456789x", false},
-        {"Ak", false},
-        {"a_k", false},
-        {"a-k", false},
-        {"ak ", false},
-        {"\xc3\xa9x", false},
+        {"ak", true},   {"00", true},         {"abcdefghij0123456789", true},
+        {"", false},    {"a", false},         {"abcdefghij0123456789x", false},
+        {"Ak", false},  {"a_k", false},       {"a-k", false},
+        {"ak ", false}, {"\xc3\xa9x", false},
     };
     size_t i;
 
@@ -217,11 +211,11 @@ static void what_must_not_be_logged(void **state)
         bool looks;
     } table[] = {
         {good, true},
-        {"other_t_" RANDOM32 "2LoxWw", true},                     /* of any prefix */
-        {"ak_u_" RANDOM32, true},                                 /* cut */
-        {"ak_u_" RANDOM32 "2LoxWw and more", true},               /* with something behind */
-        {"ak_u_0123456789ABCDEFGHIJKLMNOPQRST!V", true},          /* mistyped */
-        {"ak_u_0123", false},                                     /* nothing worth hiding */
+        {"other_t_" RANDOM32 "2LoxWw", true},            /* of any prefix */
+        {"ak_u_" RANDOM32, true},                        /* cut */
+        {"ak_u_" RANDOM32 "2LoxWw and more", true},      /* with something behind */
+        {"ak_u_0123456789ABCDEFGHIJKLMNOPQRST!V", true}, /* mistyped */
+        {"ak_u_0123", false},                            /* nothing worth hiding */
         {"alice", false},
         {"ak_x_" RANDOM32 "2LoxWw", false},
         {"abcdefghij0123456789x_u_" RANDOM32 "2LoxWw", false},
@@ -231,8 +225,8 @@ static void what_must_not_be_logged(void **state)
 
     (void)state;
     for (i = 0; i < COUNT(table); i++) {
-        check(table[i].text, apikey_keyfmt_resembles(table[i].text, strlen(table[i].text)) ==
-                                 table[i].looks);
+        check(table[i].text,
+              apikey_keyfmt_resembles(table[i].text, strlen(table[i].text)) == table[i].looks);
     }
 }
 

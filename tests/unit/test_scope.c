@@ -47,8 +47,8 @@ static void tokens(void **state)
     for (byte = 0; byte < 256; byte++) {
         const char pair[2] = {'a', (char)byte};
         const char row[8] = {'b', 'y', 't', 'e', ' ', (char)byte};
-        const bool legal = byte == 0x21 || (byte >= 0x23 && byte <= 0x5b) ||
-                           (byte >= 0x5d && byte <= 0x7e);
+        const bool legal =
+            byte == 0x21 || (byte >= 0x23 && byte <= 0x5b) || (byte >= 0x5d && byte <= 0x7e);
         check(row, apikey_scope_token_ok(pair, 2) == legal);
         check(row, apikey_scope_token_ok(pair + 1, 1) == (legal && byte != '*'));
     }

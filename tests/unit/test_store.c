@@ -20,9 +20,13 @@ static const char *repeat(const char *what, int times)
 
 static apikey_new_key_t of(const char *owner)
 {
-    const apikey_new_key_t key = {.owner_type = APIKEY_OWNER_USER, .owner = owner,
-                                  .description = "", .scopes = "", .expires_ms = APIKEY_NEVER,
-                                  .fingerprint = "", .last_four = "abcd"};
+    const apikey_new_key_t key = {.owner_type = APIKEY_OWNER_USER,
+                                  .owner = owner,
+                                  .description = "",
+                                  .scopes = "",
+                                  .expires_ms = APIKEY_NEVER,
+                                  .fingerprint = "",
+                                  .last_four = "abcd"};
     return key;
 }
 

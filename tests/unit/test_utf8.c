@@ -34,7 +34,9 @@ static void texts(void **state)
         {"\xf5\x80\x80\x80", -1},
         {"\xe2\x82", -1},
         {"\xf0\x9f\x94", -1},
-        {"\xe2\x82" "a", -1},
+        {"\xe2\x82"
+         "a",
+         -1},
         {"a\xc3\xa9\xa9", -1},
     };
     size_t i;
