@@ -114,5 +114,5 @@ const char *apikey_sql_text(apikey_sql_t statement)
 
 int apikey_sql_reads(apikey_sql_t statement)
 {
-    return strncmp(text[statement], "SELECT", 6) == 0 || strncmp(text[statement], "SET ", 4) == 0;
+    return strncmp(text[statement], "SELECT", 6) == 0;
 }

@@ -394,7 +394,7 @@ static void *work(void *baton)
 
         if (what < 20) {
             /* changes of keys that may be absent flush everything: seldom */
-            if (k % MAY_BE_ABSENT != 0 || random_below(self, 50) == 0) {
+            if (k % MAY_BE_ABSENT != 0 || random_below(self, 8) == 0) {
                 change(k);
             }
         }
