@@ -174,7 +174,8 @@ class MariaDB:
     def _install(self):
         self.tmp.mkdir()
         done = subprocess.run(
-            ["mariadb-install-db", "--no-defaults", "--skip-test-db", "--skip-name-resolve",
+            # --force: also on a machine that cannot look up its own name, which nothing here needs.
+            ["mariadb-install-db", "--no-defaults", "--skip-test-db", "--skip-name-resolve", "--force",
              "--auth-root-authentication-method=socket", f"--auth-root-socket-user={self._admin}", *self._common()],
             capture_output=True, text=True,
         )  # fmt: skip
