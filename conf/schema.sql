@@ -136,3 +136,4 @@ CREATE TRIGGER IF NOT EXISTS api_key_secrets_feed_delete AFTER DELETE ON api_key
     FOR EACH ROW INSERT INTO api_key_changes (key_id) VALUES (OLD.key_id);
 
 UPDATE api_key_settings SET value = 'triggers' WHERE name = 'feed';
+COMMIT; -- for a server with autocommit=0

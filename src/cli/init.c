@@ -5,6 +5,7 @@
 
 #include "schema_sql.h" /* conf/schema.sql as one string, made by the build */
 
+#include <apr_strings.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,6 +27,37 @@ static cli_exit_t check_version(cli_t *cli)
     return CLI_DONE;
 }
 
+/* The triggers come last in schema.sql. Without them everything works, but slower. */
+static cli_exit_t load_schema(cli_t *cli)
+{
+    const char *triggers = strstr(schema_sql, "\nCREATE TRIGGER");
+    const char *before = apr_pstrmemdup(cli->pool, schema_sql, (size_t)(triggers - schema_sql));
+    const char *feed = NULL;
+
+    if (apikey_db_run_script(cli->db, before) != APIKEY_DB_OK) {
+        return cli_fail_db(cli, "cannot create the tables");
+    }
+    if (apikey_db_run_script(cli->db, triggers) == APIKEY_DB_OK) {
+        return CLI_DONE;
+    }
+    if (!apikey_db_denied(cli->db)) {
+        return cli_fail_db(cli, "cannot create the triggers");
+    }
+    fprintf(stderr,
+            "apikeyctl: the triggers of the change feed cannot be created: %s (error %u)\n",
+            apikey_db_error(cli->db), apikey_db_errno(cli->db));
+    if (apikey_store_get_setting(cli->db, "feed", cli->pool, &feed) == APIKEY_DB_OK && feed &&
+        strcmp(feed, "triggers") == 0) {
+        fputs("They are there from an earlier time.\n", stderr);
+        return CLI_DONE;
+    }
+    fputs("Without them a key that is revoked or deleted is refused only when ApiKeyCacheTTL has "
+          "passed.\nRun apikeyctl init again as an account that may create triggers, or after "
+          "SET GLOBAL log_bin_trust_function_creators = 1.\n",
+          stderr);
+    return CLI_DONE;
+}
+
 cli_exit_t cli_init(cli_t *cli)
 {
     apikey_peppers_t peppers;
@@ -37,8 +69,8 @@ cli_exit_t cli_init(cli_t *cli)
     if (rc != CLI_DONE || (rc = check_version(cli)) != CLI_DONE) {
         return rc;
     }
-    if (apikey_db_run_script(cli->db, schema_sql) != APIKEY_DB_OK) {
-        return cli_fail_db(cli, "cannot create the tables");
+    if ((rc = load_schema(cli)) != CLI_DONE) {
+        return rc;
     }
     if (cli->opt.prefix &&
         apikey_store_set_setting(cli->db, "prefix", cli->opt.prefix) != APIKEY_DB_OK) {

@@ -380,6 +380,11 @@ void apikey_db_rollback(apikey_db_t *db)
     mysql_rollback(db->conn);
 }
 
+unsigned long apikey_db_session(const apikey_db_t *db)
+{
+    return db->thread_id;
+}
+
 uint64_t apikey_db_insert_id(const apikey_db_t *db)
 {
     return db->insert_id;
@@ -404,6 +409,13 @@ bool apikey_db_try_again(const apikey_db_t *db)
 {
     return db->code == ER_LOCK_DEADLOCK || db->code == ER_LOCK_WAIT_TIMEOUT ||
            db->code == ER_CHECKREAD;
+}
+
+bool apikey_db_denied(const apikey_db_t *db)
+{
+    return db->code == ER_TABLEACCESS_DENIED_ERROR || db->code == ER_DBACCESS_DENIED_ERROR ||
+           db->code == ER_SPECIFIC_ACCESS_DENIED_ERROR ||
+           db->code == ER_BINLOG_CREATE_ROUTINE_NEED_SUPER;
 }
 
 const char *apikey_db_remedy(unsigned int error)

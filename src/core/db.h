@@ -70,6 +70,9 @@ apikey_db_status_t apikey_db_begin(apikey_db_t *db);
 apikey_db_status_t apikey_db_commit(apikey_db_t *db);
 void apikey_db_rollback(apikey_db_t *db);
 
+/* The server's number for the session the last statement was run in. */
+unsigned long apikey_db_session(const apikey_db_t *db);
+
 uint64_t apikey_db_insert_id(const apikey_db_t *db);
 uint64_t apikey_db_affected(const apikey_db_t *db);
 
@@ -81,6 +84,9 @@ const char *apikey_db_error(const apikey_db_t *db);
 /* Whether the last call failed only because somebody else was in the way, so that the whole
  * transaction may be tried again at once. */
 bool apikey_db_try_again(const apikey_db_t *db);
+
+/* Whether the last call failed because the account may not do what was asked. */
+bool apikey_db_denied(const apikey_db_t *db);
 
 /* What an administrator can do about an error number, or "". */
 const char *apikey_db_remedy(unsigned int error);

@@ -43,7 +43,7 @@ static shares_t shares(size_t size)
 
 size_t apikey_facts_min_size(void)
 {
-    return fixed_size + 512 * 1024;
+    return fixed_size + (size_t)512 * 1024;
 }
 
 uint64_t apikey_facts_capacity(size_t size)

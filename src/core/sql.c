@@ -62,6 +62,12 @@
 
 /* clang-format on */
 
+/* What tells a row of the change feed from another one that got its id: never 0. */
+#define CHANGE_MARK "CRC32(CONCAT(key_id, ' ', changed_at)) + 1"
+
+/* What tells as many ids from others. */
+#define WHICH_IDS "COALESCE(BIT_XOR(CRC32(id)), 0)"
+
 static const char *const text[APIKEY_SQL_COUNT] = {
     [APIKEY_SQL_FIND] = FIND "= ?",
     [APIKEY_SQL_FIND_ANY] = FIND "IN (?, ?, ?, ?)",
@@ -83,14 +89,25 @@ static const char *const text[APIKEY_SQL_COUNT] = {
     [APIKEY_SQL_SET_SETTING] =
         "INSERT INTO api_key_settings (name, value) VALUES (?, ?) "
         "ON DUPLICATE KEY UPDATE value = VALUES(value)",
-    [APIKEY_SQL_FEED_BOUNDS] =
-        "SELECT COALESCE(MIN(id), 0), COALESCE(MAX(id), 0) FROM api_key_changes",
+    [APIKEY_SQL_FEED_TOP] = "SELECT COALESCE(MAX(id), 0), (SELECT " CHANGE_MARK
+                            " FROM api_key_changes WHERE id = ?) FROM api_key_changes",
+    [APIKEY_SQL_FEED_LAST] = "SELECT id, " CHANGE_MARK " FROM api_key_changes "
+                             "WHERE id <= ? ORDER BY id DESC LIMIT 1",
     [APIKEY_SQL_FEED_READ] = "SELECT id, key_id FROM api_key_changes "
                              "WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
-    [APIKEY_SQL_FEED_COUNT] = "SELECT COUNT(*) FROM api_key_changes WHERE id BETWEEN ? AND ?",
-    [APIKEY_SQL_FEED_PRUNE] =
-        "DELETE FROM api_key_changes WHERE changed_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND "
-        "AND id < ? ORDER BY id LIMIT ?",
+    [APIKEY_SQL_FEED_COUNT] =
+        "SELECT COUNT(*), " WHICH_IDS " FROM api_key_changes WHERE id BETWEEN ? AND ?",
+    [APIKEY_SQL_FEED_PAGE] =
+        "SELECT COUNT(*), " WHICH_IDS ", COALESCE(MAX(id), 0) FROM (SELECT id FROM "
+        "api_key_changes WHERE id > ? AND id <= ? ORDER BY id LIMIT ?) page",
+    /* Looked for without a lock, and only among the oldest. */
+    [APIKEY_SQL_FEED_OLD] =
+        "SELECT COALESCE(MAX(id), 0) FROM (SELECT id, changed_at FROM api_key_changes "
+        "WHERE id < ? ORDER BY id LIMIT ?) oldest "
+        "WHERE changed_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND",
+    /* The scan ends at a row that is left: one of an open transaction may come after it. */
+    [APIKEY_SQL_FEED_PRUNE] = "DELETE FROM api_key_changes WHERE id < ? "
+                              "AND changed_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND",
     [APIKEY_SQL_DIRTY_READS] = "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED",
     [APIKEY_SQL_WRITER_MAKE] =
         "INSERT IGNORE INTO api_key_usage_writers (writer, sequence) VALUES (?, 0)",

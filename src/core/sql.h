@@ -18,10 +18,13 @@ typedef enum {
                              */
     APIKEY_SQL_GET_SETTING, /* (name) -> value */
     APIKEY_SQL_SET_SETTING, /* (name, value) */
-    APIKEY_SQL_FEED_BOUNDS,  /* () -> lowest id, highest id, uncommitted ones too */
-    APIKEY_SQL_FEED_READ,    /* (above id, up to id, limit) -> id, key id; the same */
-    APIKEY_SQL_FEED_COUNT,   /* (from id, to id) -> rows; see apikey_store_feed_count() */
-    APIKEY_SQL_FEED_PRUNE,   /* (seconds, below id, limit) */
+    APIKEY_SQL_FEED_TOP,     /* (known id) -> highest id, mark of the known row */
+    APIKEY_SQL_FEED_LAST,    /* (up to id) -> the last id, its mark */
+    APIKEY_SQL_FEED_READ,    /* (above id, up to id, limit) -> id, key id */
+    APIKEY_SQL_FEED_COUNT,   /* (from id, to id) -> rows, which ones */
+    APIKEY_SQL_FEED_PAGE,    /* (above id, up to id, limit) -> rows, which ones, the last id */
+    APIKEY_SQL_FEED_OLD,     /* (below id, limit, seconds) -> the last id of the oldest rows */
+    APIKEY_SQL_FEED_PRUNE,   /* (below id, seconds) */
     APIKEY_SQL_DIRTY_READS,  /* () the next statement sees what is not committed yet */
     APIKEY_SQL_WRITER_MAKE,  /* (writer) */
     APIKEY_SQL_WRITER_SEEN,  /* (writer) -> last sequence */

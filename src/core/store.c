@@ -278,28 +278,21 @@ apikey_db_status_t apikey_store_set_setting(apikey_db_t *db, const char *name,
     return apikey_db_run(db, APIKEY_SQL_SET_SETTING, args, NULL, NULL);
 }
 
+/* The only row of a statement that yields numbers. */
 typedef struct {
-    int64_t number[2];
-    apikey_change_fn each;
-    void *baton;
+    int64_t number[3];
+    int count;
 } numbers_t;
 
-static bool one_number(const apikey_col_t *cols, void *baton)
+static bool keep_numbers(const apikey_col_t *cols, void *baton)
 {
-    ((numbers_t *)baton)->number[0] = cols[0].number;
+    numbers_t *numbers = baton;
+    int i;
+
+    for (i = 0; i < numbers->count; i++) {
+        numbers->number[i] = cols[i].number; /* 0 for NULL */
+    }
     return true;
-}
-
-static bool two_numbers(const apikey_col_t *cols, void *baton)
-{
-    ((numbers_t *)baton)->number[1] = cols[1].number;
-    return one_number(cols, baton);
-}
-
-static bool change_row(const apikey_col_t *cols, void *baton)
-{
-    const numbers_t *numbers = baton;
-    return numbers->each((uint64_t)cols[0].number, (uint64_t)cols[1].number, numbers->baton);
 }
 
 /* Runs a statement that is to see what is not committed yet. The setting is for the one next
@@ -307,20 +300,54 @@ static bool change_row(const apikey_col_t *cols, void *baton)
 static apikey_db_status_t run_dirty(apikey_db_t *db, apikey_sql_t statement,
                                     const apikey_arg_t *args, apikey_row_fn row, void *baton)
 {
-    const apikey_db_status_t rv = apikey_db_run(db, APIKEY_SQL_DIRTY_READS, NULL, NULL, NULL);
-    return rv == APIKEY_DB_OK ? apikey_db_run(db, statement, args, row, baton) : rv;
+    apikey_db_status_t rv = apikey_db_run(db, APIKEY_SQL_DIRTY_READS, NULL, NULL, NULL);
+    const unsigned long session = apikey_db_session(db);
+
+    if (rv != APIKEY_DB_OK) {
+        return rv;
+    }
+    rv = apikey_db_run(db, statement, args, row, baton);
+    if (rv == APIKEY_DB_FAILED) {
+        apikey_db_rollback(db); /* a statement that did not begin has not used the setting up */
+    }
+    /* The statement was run again in a new session, which knows nothing of the setting. */
+    return rv == APIKEY_DB_OK && apikey_db_session(db) != session ? APIKEY_DB_UNREACHABLE : rv;
 }
 
-apikey_db_status_t apikey_store_feed_bounds(apikey_db_t *db, uint64_t *lowest,
-                                            uint64_t *highest)
+apikey_db_status_t apikey_store_feed_top(apikey_db_t *db, apikey_change_t known,
+                                         uint64_t *highest, bool *still_there)
 {
-    numbers_t numbers = {{0, 0}, NULL, NULL};
+    const apikey_arg_t args[] = {apikey_arg_int((int64_t)known.id)};
+    numbers_t found = {.count = 2};
     const apikey_db_status_t rv =
-        run_dirty(db, APIKEY_SQL_FEED_BOUNDS, NULL, two_numbers, &numbers);
+        run_dirty(db, APIKEY_SQL_FEED_TOP, args, keep_numbers, &found);
 
-    *lowest = (uint64_t)numbers.number[0];
-    *highest = (uint64_t)numbers.number[1];
+    *highest = (uint64_t)found.number[0];
+    *still_there = (uint64_t)found.number[1] == known.mark;
     return rv;
+}
+
+apikey_db_status_t apikey_store_feed_last(apikey_db_t *db, uint64_t upto, apikey_change_t *last)
+{
+    const apikey_arg_t args[] = {apikey_arg_int((int64_t)upto)};
+    numbers_t found = {.count = 2};
+    const apikey_db_status_t rv =
+        apikey_db_run(db, APIKEY_SQL_FEED_LAST, args, keep_numbers, &found);
+
+    last->id = (uint64_t)found.number[0];
+    last->mark = (uint64_t)found.number[1];
+    return rv;
+}
+
+typedef struct {
+    apikey_change_fn each;
+    void *baton;
+} changes_t;
+
+static bool change_row(const apikey_col_t *cols, void *baton)
+{
+    const changes_t *changes = baton;
+    return changes->each((uint64_t)cols[0].number, (uint64_t)cols[1].number, changes->baton);
 }
 
 apikey_db_status_t apikey_store_feed_read(apikey_db_t *db, uint64_t above, uint64_t upto,
@@ -328,30 +355,61 @@ apikey_db_status_t apikey_store_feed_read(apikey_db_t *db, uint64_t above, uint6
 {
     const apikey_arg_t args[] = {apikey_arg_int((int64_t)above), apikey_arg_int((int64_t)upto),
                                  apikey_arg_int(limit)};
-    numbers_t numbers = {{0, 0}, each, baton};
+    changes_t changes = {each, baton};
 
-    return run_dirty(db, APIKEY_SQL_FEED_READ, args, change_row, &numbers);
+    return run_dirty(db, APIKEY_SQL_FEED_READ, args, change_row, &changes);
 }
 
-apikey_db_status_t apikey_store_feed_count(apikey_db_t *db, uint64_t low, uint64_t high,
-                                           bool dirty, int64_t *count)
+static uint64_t rows_of(const numbers_t *found)
+{
+    return (uint64_t)found->number[0] << 32 | (uint64_t)found->number[1];
+}
+
+apikey_db_status_t apikey_store_feed_rows(apikey_db_t *db, uint64_t low, uint64_t high,
+                                          bool dirty, uint64_t *rows)
 {
     const apikey_arg_t args[] = {apikey_arg_int((int64_t)low), apikey_arg_int((int64_t)high)};
-    numbers_t numbers = {{0, 0}, NULL, NULL};
+    numbers_t found = {.count = 2};
     const apikey_db_status_t rv =
-        dirty ? run_dirty(db, APIKEY_SQL_FEED_COUNT, args, one_number, &numbers)
-              : apikey_db_run(db, APIKEY_SQL_FEED_COUNT, args, one_number, &numbers);
+        dirty ? run_dirty(db, APIKEY_SQL_FEED_COUNT, args, keep_numbers, &found)
+              : apikey_db_run(db, APIKEY_SQL_FEED_COUNT, args, keep_numbers, &found);
 
-    *count = numbers.number[0];
+    *rows = rows_of(&found);
     return rv;
 }
 
-apikey_db_status_t apikey_store_feed_prune(apikey_db_t *db, int64_t age_s, uint64_t below,
-                                           int limit)
+apikey_db_status_t apikey_store_feed_page(apikey_db_t *db, uint64_t above, uint64_t upto,
+                                          int limit, uint64_t *last, uint64_t *rows)
 {
-    const apikey_arg_t args[] = {apikey_arg_int(age_s), apikey_arg_int((int64_t)below),
+    const apikey_arg_t args[] = {apikey_arg_int((int64_t)above), apikey_arg_int((int64_t)upto),
                                  apikey_arg_int(limit)};
-    return apikey_db_run(db, APIKEY_SQL_FEED_PRUNE, args, NULL, NULL);
+    numbers_t found = {.count = 3};
+    const apikey_db_status_t rv =
+        apikey_db_run(db, APIKEY_SQL_FEED_PAGE, args, keep_numbers, &found);
+
+    *rows = rows_of(&found);
+    *last = found.number[0] < limit ? upto : (uint64_t)found.number[2];
+    return rv;
+}
+
+apikey_db_status_t apikey_store_feed_prune(apikey_db_t *db, uint64_t below, int64_t age_s,
+                                           int limit, bool *more)
+{
+    const apikey_arg_t oldest[] = {apikey_arg_int((int64_t)below), apikey_arg_int(limit),
+                                   apikey_arg_int(age_s)};
+    numbers_t found = {.count = 1};
+    apikey_db_status_t rv =
+        apikey_db_run(db, APIKEY_SQL_FEED_OLD, oldest, keep_numbers, &found);
+
+    *more = false;
+    if (rv == APIKEY_DB_OK) {
+        /* Also where nothing is old: who may not delete should hear of it at once. */
+        const apikey_arg_t args[] = {apikey_arg_int(found.number[0]), apikey_arg_int(age_s)};
+
+        rv = apikey_db_run(db, APIKEY_SQL_FEED_PRUNE, args, NULL, NULL);
+        *more = rv == APIKEY_DB_OK && apikey_db_affected(db) + 1 >= (uint64_t)limit;
+    }
+    return rv;
 }
 
 static apikey_db_status_t add_uses(apikey_db_t *db, const apikey_use_t *uses,
@@ -377,7 +435,7 @@ apikey_db_status_t apikey_store_add_uses(apikey_db_t *db, const char *writer, ui
 {
     const apikey_arg_t who[] = {apikey_arg_text(writer)};
     const apikey_arg_t done[] = {apikey_arg_int((int64_t)sequence), apikey_arg_text(writer)};
-    numbers_t seen = {{0, 0}, NULL, NULL};
+    numbers_t seen = {.count = 1};
     apikey_db_status_t rv;
 
     /* The writer's row is locked first: of two processes with the same batch, one waits and then
@@ -387,7 +445,7 @@ apikey_db_status_t apikey_store_add_uses(apikey_db_t *db, const char *writer, ui
         (rv = apikey_db_begin(db)) != APIKEY_DB_OK) {
         return rv;
     }
-    rv = apikey_db_run(db, APIKEY_SQL_WRITER_SEEN, who, one_number, &seen);
+    rv = apikey_db_run(db, APIKEY_SQL_WRITER_SEEN, who, keep_numbers, &seen);
     if (rv == APIKEY_DB_OK && seen.number[0] < (int64_t)sequence) {
         rv = add_uses(db, uses, count);
         if (rv == APIKEY_DB_OK) {

@@ -74,21 +74,38 @@ apikey_db_status_t apikey_store_set_setting(apikey_db_t *db, const char *name,
 /* The change feed. "Dirty" calls see rows of transactions that are still open. */
 typedef bool (*apikey_change_fn)(uint64_t id, uint64_t key_id, void *baton);
 
-/* Lowest and highest id, dirty; 0 and 0 for an empty feed. */
-apikey_db_status_t apikey_store_feed_bounds(apikey_db_t *db, uint64_t *lowest,
-                                            uint64_t *highest);
+/* A row of the feed, and what tells it from another one that got its id; id 0: none. */
+typedef struct {
+    uint64_t id;
+    uint64_t mark;
+} apikey_change_t;
+
+/* The highest id, dirty, 0 for an empty feed; and whether `known` is still there. */
+apikey_db_status_t apikey_store_feed_top(apikey_db_t *db, apikey_change_t known,
+                                         uint64_t *highest, bool *still_there);
+
+/* The last committed row up to an id. */
+apikey_db_status_t apikey_store_feed_last(apikey_db_t *db, uint64_t upto,
+                                          apikey_change_t *last);
 
 /* Calls `each` for up to `limit` changes above `above` up to `upto`, in their order, dirty. */
 apikey_db_status_t apikey_store_feed_read(apikey_db_t *db, uint64_t above, uint64_t upto,
                                           int limit, apikey_change_fn each, void *baton);
 
-/* How many changes there are from `low` to `high`: committed ones, or with open ones. */
-apikey_db_status_t apikey_store_feed_count(apikey_db_t *db, uint64_t low, uint64_t high,
-                                           bool dirty, int64_t *count);
+/* A number that stands for the rows from `low` to `high`, committed ones or with open ones: as
+ * long as it is the same, they are. */
+apikey_db_status_t apikey_store_feed_rows(apikey_db_t *db, uint64_t low, uint64_t high,
+                                          bool dirty, uint64_t *rows);
 
-/* Deletes up to `limit` changes below `below` that are older than `age_s` seconds. */
-apikey_db_status_t apikey_store_feed_prune(apikey_db_t *db, int64_t age_s, uint64_t below,
-                                           int limit);
+/* The same of the first `limit` committed rows above `above`, up to `*last`, which is `upto`
+ * where there are fewer. */
+apikey_db_status_t apikey_store_feed_page(apikey_db_t *db, uint64_t above, uint64_t upto,
+                                          int limit, uint64_t *last, uint64_t *rows);
+
+/* Deletes those of the `limit` first rows that are older than `age_s` seconds. Below `below` no
+ * row may be open: a transaction that is would be waited for. `*more` says that there are. */
+apikey_db_status_t apikey_store_feed_prune(apikey_db_t *db, uint64_t below, int64_t age_s,
+                                           int limit, bool *more);
 
 /* One key's share of a batch of uses. */
 typedef struct {

@@ -26,13 +26,14 @@ typedef _Atomic uint64_t apikey_lease_t;
 /* A stretch of the change feed in which a row may yet appear or be committed (feed.c). */
 typedef struct {
     uint64_t low, high; /* ids, both included; 0: unused */
-    int64_t since_ms;
-    int64_t committed; /* rows seen committed so far, -1: none counted */
+    int64_t began_ms, read_ms; /* when its first and its last ids were read */
+    uint64_t committed; /* the rows seen committed (apikey_store_feed_rows()), or unknown */
 } apikey_span_t;
 
 typedef struct {
-    uint64_t position; /* every id up to here was dropped at least once */
-    int64_t read_ms;   /* when it was last read; 0: never */
+    uint64_t position; /* the rows up to here were seen, or are in a span */
+    uint64_t known_id, known_mark; /* a committed row that must be there next time; 0: none */
+    int64_t read_ms;               /* when it was last read; 0: never */
     apikey_span_t span[APIKEY_FEED_SPANS];
 } apikey_feed_state_t;
 

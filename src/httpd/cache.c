@@ -3,6 +3,8 @@
 
 #include "board.h"
 
+enum { UNTENDED_MS = 2000 }; /* far above what a tick is late by */
+
 static apikey_fact_terms_t terms_of(const server_rec *s)
 {
     const apikey_server_conf_t *conf = apikey_server_conf(s);
@@ -15,13 +17,27 @@ apikey_mac_t apikey_cache_mac(const server_rec *s, const char *text, size_t len)
     return apikey_mac(apikey_board()->key, text, len, apikey_board_realm_id(s));
 }
 
+/* Whether somebody reads the change feed for this server, as far as it can be read. Nobody does
+ * for a child that outlives its configuration: the server was told to stop, or started anew with
+ * another database. */
+static bool is_tended(const server_rec *s, int64_t now_ms)
+{
+    const apikey_realm_t *realm = apikey_board_realm(s);
+    const int64_t due_ms = atomic_load_explicit(&realm->feed_due_ms, memory_order_relaxed);
+
+    return apikey_server_conf(s)->refresh == 0 || due_ms == 0 || now_ms - due_ms < UNTENDED_MS ||
+           atomic_load_explicit(&realm->open_since_ms, memory_order_relaxed) != 0;
+}
+
 apikey_fact_state_t apikey_cache_get(const server_rec *s, apikey_mac_t mac, int64_t now_ms,
                                      apikey_fact_t *fact)
 {
     const apikey_facts_t *facts = apikey_board_facts();
     const apikey_fact_terms_t terms = terms_of(s);
+    const apikey_fact_state_t state =
+        facts ? apikey_facts_get(facts, mac, &terms, now_ms, fact) : APIKEY_FACT_UNKNOWN;
 
-    return facts ? apikey_facts_get(facts, mac, &terms, now_ms, fact) : APIKEY_FACT_UNKNOWN;
+    return state == APIKEY_FACT_FRESH && !is_tended(s, now_ms) ? APIKEY_FACT_STALE : state;
 }
 
 uint64_t apikey_cache_sequence(void)

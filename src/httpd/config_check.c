@@ -76,7 +76,7 @@ static int number(const ap_directive_t *node, int otherwise, apr_pool_t *p)
 /* mod_dbd notices only when a child starts, and then answers every request with 500. */
 static int check_pool(const apikey_dbd_settings_t *dbd, apr_pool_t *p)
 {
-    const int min = number(dbd->min, 1, p);
+    const int min = number(dbd->min, 0, p);
     const int keep = number(dbd->keep, 2, p);
     const int max = number(dbd->max, 10, p);
     const ap_directive_t *at = dbd->max ? dbd->max : dbd->keep ? dbd->keep : dbd->min;
@@ -86,7 +86,7 @@ static int check_pool(const apikey_dbd_settings_t *dbd, apr_pool_t *p)
     }
     return refuse(at, apr_psprintf(p,
                                    "DBDMin %d, DBDKeep %d and DBDMax %d do not go together; "
-                                   "mod_dbd needs DBDMin <= DBDKeep <= DBDMax (1, 2 and 10 "
+                                   "mod_dbd needs DBDMin <= DBDKeep <= DBDMax (0, 2 and 10 "
                                    "where nothing is said)",
                                    min, keep, max));
 }

@@ -34,6 +34,34 @@ static bool is_host_of(const ap_directive_t *node, const server_rec *s)
            node->line_num == (int)s->defn_line_number && strcmp(node->filename, s->defn_name) == 0;
 }
 
+/* How many hosts were read before this one from the same line of the same file: one that is
+ * included several times, with other values of its variables. httpd's list begins with the host
+ * read last. */
+static int namesakes_before(const server_rec *s)
+{
+    const server_rec *other;
+    int n = 0;
+
+    for (other = s->next; other; other = other->next) {
+        n += other->defn_name && s->defn_name && other->defn_line_number == s->defn_line_number &&
+             strcmp(other->defn_name, s->defn_name) == 0;
+    }
+    return n;
+}
+
+static const ap_directive_t *host_section(const server_rec *s)
+{
+    const ap_directive_t *node;
+    int skip = namesakes_before(s);
+
+    for (node = ap_conftree; node; node = node->next) {
+        if (is_host_of(node, s) && skip-- == 0) {
+            break;
+        }
+    }
+    return node;
+}
+
 static const char *args(const ap_directive_t *node)
 {
     return node ? node->args : "";
@@ -42,14 +70,12 @@ static const char *args(const ap_directive_t *node)
 const char *apikey_dbd_settings_text(const server_rec *s, apr_pool_t *p)
 {
     apikey_dbd_settings_t settings;
-    const ap_directive_t *node;
+    const ap_directive_t *host = s->is_virtual ? host_section(s) : NULL;
 
     memset(&settings, 0, sizeof(settings));
     apikey_dbd_settings_read(ap_conftree, &settings);
-    for (node = s->is_virtual ? ap_conftree : NULL; node; node = node->next) {
-        if (is_host_of(node, s)) {
-            apikey_dbd_settings_read(node->first_child, &settings);
-        }
+    if (host) {
+        apikey_dbd_settings_read(host->first_child, &settings);
     }
     return apr_pstrcat(p, args(settings.driver), "\n", args(settings.params), "\n",
                        args(settings.init), NULL);

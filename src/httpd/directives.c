@@ -115,17 +115,19 @@ static const char *set_header_prefix(cmd_parms *cmd, void *dummy, const char *pr
     return NULL;
 }
 
-/* A size with an optional K, M or G behind it, in bytes; 0 for anything else. */
+/* A size with an optional K, M or G behind it, in bytes; 0 for anything else and for more than
+ * any machine has. */
 static size_t read_size(const char *text)
 {
     static const char units[] = "KMG";
+    static const apr_int64_t most = INT64_C(256) << 30;
     char *end;
     const apr_int64_t number = apr_strtoi64(text, &end, 10);
     const char *unit = *end ? strchr(units, apr_toupper(*end)) : NULL;
     const int shift = unit ? 10 * (int)(unit - units + 1) : 0;
 
     if (!apr_isdigit(*text) || number <= 0 || (*end && (!unit || end[1])) ||
-        number > (APR_INT64_MAX >> 24) >> shift) {
+        number > most >> shift) {
         return 0;
     }
     return (size_t)number << shift;
@@ -144,8 +146,9 @@ static const char *set_cache(cmd_parms *cmd, void *dummy, const char *size)
         bytes = read_size(size);
         if (bytes < APIKEY_CACHE_MIN) {
             return apr_psprintf(cmd->pool,
-                                "ApiKeyCache takes Off or a size of at least 4M (16M, 256M, "
-                                "1G), not '%s'", size);
+                                "ApiKeyCache takes Off or a size from 4M to 256G (16M, 1G), "
+                                "not '%s'",
+                                size);
         }
     }
     apikey_conf_set_cache_size(bytes);

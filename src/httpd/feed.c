@@ -2,7 +2,7 @@
 /* Rows get their ids when they are inserted, but appear when their transaction commits: a row
  * may come to light behind others, however long after. So every stretch of ids that was read is
  * looked at again until it cannot change any more: until no row in it is uncommitted, and a
- * while has passed in which a row whose id was taken would have been inserted. Whenever more
+ * while has passed in which a row whose id was taken would have been inserted. Whenever other
  * rows of it are committed than before, their keys are forgotten again: a request may have read
  * the old state meanwhile. */
 #include "feed.h"
@@ -12,10 +12,12 @@
 #include "cache.h"
 #include "config.h"
 #include "dbd.h"
+#include "workers.h"
 
 #include "../core/store.h"
 
 #include <http_log.h>
+#include <http_main.h>
 #include <string.h>
 
 APLOG_USE_MODULE(authn_apikey);
@@ -23,20 +25,38 @@ APLOG_USE_MODULE(authn_apikey);
 enum {
     AT_ONCE = 10000,        /* rows; where there are more, everything is forgotten instead */
     SETTLED_MS = 10 * 1000, /* far above the time from taking an id to inserting its row */
+    TAKEN_IDS = 1000,       /* far above the number of ids taken by rows not yet inserted */
+    STRETCH_MS = 1000,      /* what is read within this time is one stretch */
     PRUNE_ROWS = 1000,
     PRUNE_MS = 10 * 1000,
     DAY_S = 24 * 3600,
     HOUR_S = 3600
 };
 
+/* No rows: a sum of ids that are none. */
+static const uint64_t unknown = 1;
+
 typedef struct {
     server_rec *server;
     apr_pool_t *pool;
     int64_t now_ms;
     apikey_feed_state_t state; /* what the shared one will be */
-    int rows;
+    uint64_t highest;
+    bool still_there;      /* the row that was known */
     const char *installed; /* a setting, read at the first reading */
+    apikey_span_t *span;   /* what a step is about */
+    uint64_t above, last;
+    int rows;
 } reading_t;
+
+/* A step of a reading, on any connection; a feed may hold millions of rows, and no step is to
+ * take long. One that fails may have been done in part: it is done again, now or next time. */
+static apikey_db_status_t step(reading_t *reading, apikey_dbd_work_fn work, const char **why)
+{
+    apikey_workers_alive();
+    apikey_board_renew(&apikey_board_realm(reading->server)->feed_lease);
+    return apikey_dbd_run(reading->server, reading->pool, work, reading, why);
+}
 
 static bool drop_change(uint64_t id, uint64_t key_id, void *baton)
 {
@@ -60,156 +80,242 @@ static apikey_db_status_t drop_span(apikey_db_t *db, reading_t *reading, uint64_
     return rv;
 }
 
-/* Forgets everything and begins at the end of the feed: at the start, and where what is there is
- * not what was there. */
-static void begin_at(reading_t *reading, uint64_t highest)
+/* Where all places are taken, the two oldest stretches become one. */
+static void unite_oldest(apikey_span_t *span)
 {
-    memset(&reading->state, 0, sizeof(reading->state));
-    reading->state.position = highest;
-    /* Not even the rows before the end are all committed. */
-    reading->state.span[0].low = highest > AT_ONCE ? highest - AT_ONCE : 1;
-    reading->state.span[0].high = highest;
-    reading->state.span[0].since_ms = reading->now_ms;
-    reading->state.span[0].committed = -1;
-    apikey_cache_flush();
-}
-
-/* A place for one more stretch; the two oldest become one where there is none. */
-static apikey_span_t *free_span(apikey_feed_state_t *state)
-{
-    apikey_span_t *span = state->span;
-    int i;
-
-    for (i = 0; i < APIKEY_FEED_SPANS; i++) {
-        if (span[i].high == 0) {
-            return &span[i];
-        }
-    }
-    span[0].high = span[1].high; /* they stand in the order of their ids */
-    span[0].since_ms = span[1].since_ms;
-    span[0].committed = -1;
+    span[0].low = span[0].low < span[1].low ? span[0].low : span[1].low;
+    span[0].high = span[0].high > span[1].high ? span[0].high : span[1].high;
+    span[0].read_ms = span[1].read_ms;
+    span[0].committed = unknown;
     memmove(&span[1], &span[2], (APIKEY_FEED_SPANS - 2) * sizeof(*span));
-    return &span[APIKEY_FEED_SPANS - 1];
 }
 
-static apikey_db_status_t read_new(apikey_db_t *db, reading_t *reading, uint64_t highest)
+static void add_span(reading_t *reading, uint64_t low, uint64_t high, uint64_t committed)
 {
-    apikey_feed_state_t *state = &reading->state;
-    const uint64_t low = state->position + 1;
-    apikey_db_status_t rv;
-    apikey_span_t *span;
+    const apikey_span_t span = {low, high, reading->now_ms, reading->now_ms, committed};
+    apikey_span_t *all = reading->state.span;
+    int n = 0;
 
-    if (highest < low) {
-        return APIKEY_DB_OK;
+    while (n < APIKEY_FEED_SPANS && all[n].high) {
+        n++;
     }
-    rv = drop_span(db, reading, low, highest);
+    if (n > 0 && all[n - 1].high + 1 == low &&
+        reading->now_ms - all[n - 1].began_ms < STRETCH_MS) {
+        all[n - 1].high = high;
+        all[n - 1].read_ms = reading->now_ms;
+        all[n - 1].committed = unknown;
+        return;
+    }
+    if (n == APIKEY_FEED_SPANS) {
+        unite_oldest(all);
+        n--;
+    }
+    all[n] = span;
+}
+
+/* Looks for a row that is not committed in a page of the feed as it is found. */
+static apikey_db_status_t look_at_page(apikey_db_t *db, void *baton)
+{
+    reading_t *reading = baton;
+    uint64_t committed, all;
+    apikey_db_status_t rv = apikey_store_feed_page(db, reading->above, reading->highest, AT_ONCE,
+                                                   &reading->last, &committed);
+
     if (rv == APIKEY_DB_OK) {
-        span = free_span(state);
-        span->low = low;
-        span->high = highest;
-        span->since_ms = reading->now_ms;
-        span->committed = -1;
-        state->position = highest;
+        rv = apikey_store_feed_rows(db, reading->above + 1, reading->last, true, &all);
+    }
+    if (rv == APIKEY_DB_OK && all != committed) {
+        add_span(reading, reading->above + 1, reading->last, committed);
     }
     return rv;
 }
 
-static apikey_db_status_t look_again(apikey_db_t *db, reading_t *reading, apikey_span_t *span)
+/* Forgets everything and begins at the end of the feed: at the start, and where what is there is
+ * not what was there. Rows that may yet appear, or be committed, are in one of the stretches. */
+static apikey_db_status_t begin(reading_t *reading, const char **why)
 {
-    int64_t committed, all;
-    apikey_db_status_t rv =
-        apikey_store_feed_count(db, span->low, span->high, false, &committed);
+    const uint64_t highest = reading->highest;
+    apikey_db_status_t rv = APIKEY_DB_OK;
 
-    /* In this order: a row committed in between makes the second number the larger one, and
-     * the stretch is looked at once more. */
+    apikey_cache_flush();
+    memset(&reading->state, 0, sizeof(reading->state));
+    for (reading->above = 0; reading->above < highest && rv == APIKEY_DB_OK;
+         reading->above = reading->last) {
+        rv = step(reading, look_at_page, why);
+    }
+    if (highest) {
+        add_span(reading, highest > TAKEN_IDS ? highest - TAKEN_IDS : 1, highest, unknown);
+    }
+    apikey_cache_flush(); /* what was put before it was committed and counted */
+    return rv;
+}
+
+static apikey_db_status_t read_new(apikey_db_t *db, void *baton)
+{
+    reading_t *reading = baton;
+    return drop_span(db, reading, reading->state.position + 1, reading->highest);
+}
+
+static apikey_db_status_t look_again(apikey_db_t *db, void *baton)
+{
+    reading_t *reading = baton;
+    apikey_span_t *span = reading->span;
+    uint64_t committed, all;
+    apikey_db_status_t rv = apikey_store_feed_rows(db, span->low, span->high, false, &committed);
+
+    /* In this order: a row committed in between makes a difference, and the stretch is looked
+     * at once more. */
     if (rv == APIKEY_DB_OK) {
-        rv = apikey_store_feed_count(db, span->low, span->high, true, &all);
+        rv = apikey_store_feed_rows(db, span->low, span->high, true, &all);
     }
     if (rv == APIKEY_DB_OK && committed != span->committed) {
         rv = drop_span(db, reading, span->low, span->high);
-        span->committed = committed;
     }
-    if (rv == APIKEY_DB_OK && all == committed &&
-        reading->now_ms - span->since_ms > SETTLED_MS) {
+    if (rv != APIKEY_DB_OK) {
+        return rv;
+    }
+    span->committed = committed;
+    if (span->read_ms > reading->now_ms) { /* the clock was set back */
+        span->read_ms = reading->now_ms;
+    }
+    if (all == committed && reading->now_ms - span->read_ms > SETTLED_MS) {
         memset(span, 0, sizeof(*span));
     }
     return rv;
 }
 
-/* Keeps the stretches in the order of their ids, without gaps between them. */
-static void close_ranks(apikey_feed_state_t *state)
+static void close_ranks(apikey_span_t *span)
 {
-    int i;
     int n = 0;
+    int i;
 
     for (i = 0; i < APIKEY_FEED_SPANS; i++) {
-        if (state->span[i].high) {
-            const apikey_span_t span = state->span[i];
-            memset(&state->span[i], 0, sizeof(span));
-            state->span[n++] = span;
+        if (span[i].high) {
+            const apikey_span_t kept = span[i];
+            memset(&span[i], 0, sizeof(kept));
+            span[n++] = kept;
         }
     }
 }
 
-static int64_t retention_s(const server_rec *s)
+static apikey_db_status_t go_on(reading_t *reading, const char **why)
 {
-    const apikey_server_conf_t *conf = apikey_server_conf(s);
-    const int64_t needed = (conf->ttl + conf->stale) / 1000 + HOUR_S;
-    return needed > DAY_S ? needed : DAY_S;
-}
-
-/* One reading. May be run again from the start on another connection. */
-static apikey_db_status_t read_feed(apikey_db_t *db, void *baton)
-{
-    reading_t *reading = baton;
-    apikey_realm_t *realm = apikey_board_realm(reading->server);
-    uint64_t lowest, highest;
-    apikey_db_status_t rv = apikey_store_feed_bounds(db, &lowest, &highest);
+    apikey_feed_state_t *state = &reading->state;
+    apikey_db_status_t rv = APIKEY_DB_OK;
     int i;
 
-    reading->state = realm->feed[atomic_load(&realm->feed_state) & 1];
-    if (rv == APIKEY_DB_OK && reading->state.read_ms == 0) {
-        rv = apikey_store_get_setting(db, "feed", reading->pool, &reading->installed);
+    for (i = 0; i < APIKEY_FEED_SPANS && state->span[i].high && rv == APIKEY_DB_OK; i++) {
+        reading->span = &state->span[i];
+        rv = step(reading, look_again, why);
     }
-    if (rv != APIKEY_DB_OK) {
-        return rv;
+    close_ranks(state->span);
+    if (rv == APIKEY_DB_OK && reading->highest > state->position) {
+        rv = step(reading, read_new, why);
+        add_span(reading, state->position + 1, reading->highest, unknown);
     }
-    if (reading->state.read_ms == 0 || highest < reading->state.position ||
-        lowest > reading->state.position + 1 ||
-        reading->now_ms - reading->state.read_ms > retention_s(reading->server) * 1000) {
-        begin_at(reading, highest);
-    }
-    for (i = 0; i < APIKEY_FEED_SPANS && rv == APIKEY_DB_OK; i++) {
-        if (reading->state.span[i].high) {
-            rv = look_again(db, reading, &reading->state.span[i]);
-        }
-    }
-    close_ranks(&reading->state);
-    if (rv == APIKEY_DB_OK) {
-        rv = read_new(db, reading, highest);
-    }
-    reading->state.read_ms = reading->now_ms;
     return rv;
 }
 
+/* Facts may be as old as the longest terms of a server allow. */
+static int64_t retention_s(void)
+{
+    int64_t longest = DAY_S;
+    const server_rec *s;
+
+    for (s = ap_server_conf; s; s = s->next) {
+        const apikey_server_conf_t *conf = apikey_server_conf(s);
+        const int64_t needed = (conf->ttl + conf->stale) / 1000 + HOUR_S;
+        longest = needed > longest ? needed : longest;
+    }
+    return longest;
+}
+
+static apikey_db_status_t look_at_top(apikey_db_t *db, void *baton)
+{
+    reading_t *reading = baton;
+    const apikey_change_t known = {reading->state.known_id, reading->state.known_mark};
+    const apikey_db_status_t rv =
+        apikey_store_feed_top(db, known, &reading->highest, &reading->still_there);
+
+    return rv == APIKEY_DB_OK && reading->state.read_ms == 0
+               ? apikey_store_get_setting(db, "feed", reading->pool, &reading->installed)
+               : rv;
+}
+
+/* Restored from a dump, emptied, another server's, or not read for longer than rows are kept. */
+static bool is_another_feed(const reading_t *reading)
+{
+    const apikey_feed_state_t *state = &reading->state;
+
+    return state->read_ms == 0 || !reading->still_there ||
+           (state->position == 0 && reading->highest > 0) || /* there was nothing to know it by */
+           reading->now_ms - state->read_ms > retention_s() * 1000;
+}
+
+/* A row by which to tell next time whether this is still the same feed. */
+static apikey_db_status_t note_last(apikey_db_t *db, void *baton)
+{
+    reading_t *reading = baton;
+    apikey_change_t last;
+    const apikey_db_status_t rv =
+        apikey_store_feed_last(db, reading->state.position, &last);
+
+    reading->state.known_id = last.id;
+    reading->state.known_mark = last.mark;
+    return rv;
+}
+
+static apikey_db_status_t read_feed(reading_t *reading, const char **why)
+{
+    apikey_feed_state_t *state = &reading->state;
+    apikey_db_status_t rv = step(reading, look_at_top, why);
+
+    if (rv == APIKEY_DB_OK) {
+        rv = is_another_feed(reading) ? begin(reading, why) : go_on(reading, why);
+    }
+    /* Lower than it was where a transaction was rolled back, whose ids may be given again. */
+    state->position = reading->highest;
+    state->read_ms = reading->now_ms;
+    return rv == APIKEY_DB_OK && state->span[0].high ? step(reading, note_last, why) : rv;
+}
+
+/* Below all stretches, where nothing is uncommitted. */
 static apikey_db_status_t prune(apikey_db_t *db, void *baton)
 {
-    const reading_t *reading = baton;
-    return apikey_store_feed_prune(db, retention_s(reading->server), reading->state.position,
-                                   PRUNE_ROWS);
+    reading_t *reading = baton;
+    uint64_t below = reading->state.known_id;
+    apikey_db_status_t rv;
+    bool more;
+    int i;
+
+    for (i = 0; i < APIKEY_FEED_SPANS && reading->state.span[i].high; i++) {
+        const uint64_t low = reading->state.span[i].low;
+        below = low < below ? low : below;
+    }
+    rv = apikey_store_feed_prune(db, below, retention_s(), PRUNE_ROWS, &more);
+    reading->rows = more;
+    return rv;
 }
 
 static void prune_sometimes(reading_t *reading, apikey_realm_t *realm)
 {
     const char *why;
+    apikey_db_status_t rv;
 
-    if (apikey_board_due(&realm->prune_due_ms, reading->now_ms, PRUNE_MS) &&
-        apikey_dbd_run(reading->server, reading->pool, prune, reading, &why) ==
-            APIKEY_DB_FAILED &&
-        !atomic_exchange(&realm->prune_trouble, 1)) {
+    if (!apikey_board_due(&realm->prune_due_ms, reading->now_ms, PRUNE_MS)) {
+        return;
+    }
+    rv = step(reading, prune, &why);
+    if (rv == APIKEY_DB_FAILED && !atomic_exchange(&realm->prune_trouble, 1)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, reading->server,
                      "AK0053: old rows of api_key_changes cannot be deleted; it will grow: %s",
                      why);
+    }
+    else if (rv == APIKEY_DB_OK) {
+        atomic_store(&realm->prune_trouble, 0);
+        if (reading->rows) {
+            atomic_store(&realm->prune_due_ms, 0); /* the next reading goes on */
+        }
     }
 }
 
@@ -219,6 +325,19 @@ static void publish(apikey_realm_t *realm, const reading_t *reading)
 
     realm->feed[next & 1] = reading->state;
     atomic_store(&realm->feed_state, next);
+}
+
+static void log_success(server_rec *s, apikey_realm_t *realm, const char *installed, bool first)
+{
+    if (first && (!installed || strcmp(installed, "triggers") != 0)) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     "AK0052: the triggers of the change feed are not installed; a key that is "
+                     "revoked is refused when ApiKeyCacheTTL has passed (load schema.sql as an "
+                     "account that may create triggers)");
+    }
+    if (atomic_exchange(&realm->feed_trouble, 0)) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "AK0051: the change feed is read again");
+    }
 }
 
 static void log_trouble(server_rec *s, apikey_realm_t *realm, const char *why)
@@ -237,6 +356,7 @@ void apikey_feed_read(server_rec *s, apr_pool_t *pool)
     reading_t *reading = apr_pcalloc(pool, sizeof(*reading));
     const char *why;
     apikey_db_status_t rv;
+    bool first;
 
     if (!apikey_board_take(&realm->feed_lease)) {
         return;
@@ -244,23 +364,17 @@ void apikey_feed_read(server_rec *s, apr_pool_t *pool)
     reading->server = s;
     reading->pool = pool;
     reading->now_ms = apr_time_as_msec(apr_time_now());
-    rv = apikey_dbd_run(s, pool, read_feed, reading, &why);
+    reading->state = realm->feed[atomic_load(&realm->feed_state) & 1];
+    first = reading->state.read_ms == 0;
+    rv = read_feed(reading, &why);
     if (rv == APIKEY_DB_OK && apikey_board_holds(&realm->feed_lease)) {
         publish(realm, reading);
-        if (reading->installed && strcmp(reading->installed, "triggers") != 0) {
-            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
-                         "AK0052: the triggers of the change feed are not installed; a key that "
-                         "is revoked is refused when ApiKeyCacheTTL has passed (load "
-                         "schema.sql as an account that may create triggers)");
-        }
-        if (atomic_exchange(&realm->feed_trouble, 0)) {
-            ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "AK0051: the change feed is read again");
-        }
+        log_success(s, realm, reading->installed, first);
         apikey_breaker_succeeded(s, apr_time_as_msec(apr_time_now()));
         prune_sometimes(reading, realm);
     }
-    else if (rv == APIKEY_DB_UNREACHABLE) {
-        apikey_breaker_failed(s, apr_time_as_msec(apr_time_now()), why);
+    else if (rv == APIKEY_DB_UNREACHABLE && !apikey_workers_hurry()) {
+        apikey_breaker_failed(s, reading->now_ms, why);
     }
     else if (rv == APIKEY_DB_FAILED) {
         log_trouble(s, realm, why);

@@ -16,7 +16,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* One question to the database, which any number of requests of this child may wait for. Freed
  * by the last one who has a share in it, the thread that asks included. */
@@ -25,6 +24,9 @@ typedef struct question_t {
     apikey_mac_t mac;
     apikey_digests_t digests;
     server_rec *server;
+    uint64_t sequence;    /* of the cache when this was asked first */
+    int64_t too_late_ms; /* to join: what is known then may be too old for who comes */
+    pthread_cond_t finished;
     int shares;
     bool done;
     bool answered; /* done, and the database said something */
@@ -35,9 +37,8 @@ typedef struct question_t {
 /* Of this child. On the path of a request only where memory does not know the answer. */
 static struct {
     pthread_mutex_t mutex;
-    pthread_cond_t done;
     question_t *open;
-} asked = {.mutex = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
+} asked = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 static int64_t now_ms(void)
 {
@@ -48,6 +49,7 @@ static int64_t now_ms(void)
 static void give_up_share(question_t *q)
 {
     if (--q->shares == 0) {
+        pthread_cond_destroy(&q->finished);
         free(q);
     }
 }
@@ -63,13 +65,30 @@ static void close_question(question_t *q)
         *at = q->next;
     }
     q->done = true;
+    pthread_cond_broadcast(&q->finished);
+}
+
+/* Whether nobody waits for the answer any more. */
+static bool is_abandoned(question_t *q)
+{
+    bool abandoned;
+
+    pthread_mutex_lock(&asked.mutex);
+    abandoned = q->shares == 1;
+    if (abandoned) {
+        close_question(q);
+        give_up_share(q);
+    }
+    pthread_mutex_unlock(&asked.mutex);
+    return abandoned;
 }
 
 typedef struct {
-    question_t *question;
+    const apikey_digests_t *digests;
     apr_pool_t *pool;
     const apikey_record_t *record;
-    uint64_t sequence;
+    uint64_t sequence; /* both from before the SELECT */
+    int64_t asked_ms;
 } asking_t;
 
 static apikey_db_status_t find(apikey_db_t *db, void *baton)
@@ -77,7 +96,26 @@ static apikey_db_status_t find(apikey_db_t *db, void *baton)
     asking_t *asking = baton;
 
     asking->sequence = apikey_cache_sequence();
-    return apikey_store_find(db, &asking->question->digests, asking->pool, &asking->record);
+    asking->asked_ms = now_ms();
+    return apikey_store_find(db, asking->digests, asking->pool, &asking->record);
+}
+
+/* Asks, and tells the breaker how that went. */
+static bool ask_database(server_rec *s, asking_t *asking)
+{
+    const int64_t timeout = apikey_server_conf(s)->timeout;
+    const int64_t began = now_ms();
+    const char *why;
+
+    if (apikey_dbd_run_for(timeout > APIKEY_DBD_PATIENCE_MS ? timeout : APIKEY_DBD_PATIENCE_MS,
+                           s, asking->pool, find, asking, &why) == APIKEY_DB_OK) {
+        apikey_breaker_succeeded(s, now_ms());
+        return true;
+    }
+    if (!apikey_workers_hurry()) {
+        apikey_breaker_failed(s, began, why);
+    }
+    return false;
 }
 
 /* Copies a record into a question, which outlives the thread's pool. */
@@ -100,35 +138,45 @@ static void keep(question_t *q, const apikey_record_t *record)
 static void ask(void *baton, apr_pool_t *pool)
 {
     question_t *q = baton;
-    asking_t asking = {q, pool, NULL, 0};
-    const char *why;
-    const bool answered =
-        apikey_dbd_run(q->server, pool, find, &asking, &why) == APIKEY_DB_OK;
+    asking_t asking = {&q->digests, pool, NULL, 0, 0};
+    bool answered;
 
-    if (answered) {
-        apikey_breaker_succeeded(q->server, now_ms());
-        apikey_cache_put(q->server, q->mac, asking.record, asking.sequence, now_ms());
+    if (is_abandoned(q)) {
+        return;
     }
-    else {
-        apikey_breaker_failed(q->server, now_ms(), why);
+    answered = ask_database(q->server, &asking);
+    if (answered) {
+        apikey_cache_put(q->server, q->mac, asking.record, asking.sequence, asking.asked_ms);
     }
     pthread_mutex_lock(&asked.mutex);
-    keep(q, asking.record);
+    if (answered) {
+        keep(q, asking.record);
+    }
     q->answered = answered;
     close_question(q);
-    pthread_cond_broadcast(&asked.done);
     give_up_share(q);
     pthread_mutex_unlock(&asked.mutex);
 }
 
+void apikey_lookup_probe(server_rec *s, apr_pool_t *pool)
+{
+    static const apikey_digests_t of_nobody = {.count = 1};
+    asking_t asking = {&of_nobody, pool, NULL, 0, 0};
+
+    ask_database(s, &asking);
+}
+
 /* With the mutex held: a share in the question about this credential, asked now unless it is
- * being asked already. NULL where it cannot be. */
+ * being asked already, not for long, and with no key changed since. NULL where it cannot be. */
 static question_t *share(server_rec *s, const apikey_credential_t *cred)
 {
+    const uint64_t sequence = apikey_cache_sequence();
+    const int64_t now = apikey_steady_ms();
     question_t *q;
 
     for (q = asked.open; q; q = q->next) {
-        if (memcmp(&q->mac, &cred->mac, sizeof(q->mac)) == 0) {
+        if (memcmp(&q->mac, &cred->mac, sizeof(q->mac)) == 0 && q->sequence == sequence &&
+            now < q->too_late_ms) {
             q->shares++;
             return q;
         }
@@ -140,23 +188,18 @@ static question_t *share(server_rec *s, const apikey_credential_t *cred)
     q->mac = cred->mac;
     q->digests = cred->digests;
     q->server = s;
+    q->sequence = sequence;
+    q->too_late_ms = now + apikey_server_conf(s)->timeout;
     q->shares = 2; /* ours and the thread's */
-    if (!apikey_workers_do(ask, q)) {
+    apikey_condition_init(&q->finished);
+    if (!apikey_workers_do((unsigned int)apikey_server_conf(s)->realm, ask, q)) {
+        pthread_cond_destroy(&q->finished);
         free(q);
         return NULL;
     }
     q->next = asked.open;
     asked.open = q;
     return q;
-}
-
-static void deadline_in(int64_t ms, struct timespec *until)
-{
-    clock_gettime(CLOCK_REALTIME, until);
-    until->tv_sec += ms / 1000;
-    until->tv_nsec += ms % 1000 * 1000000;
-    until->tv_sec += until->tv_nsec / 1000000000;
-    until->tv_nsec %= 1000000000;
 }
 
 static const apikey_record_t *copy_record(const apikey_record_t *record, apr_pool_t *pool)
@@ -168,33 +211,44 @@ static const apikey_record_t *copy_record(const apikey_record_t *record, apr_poo
     return copy;
 }
 
+/* With the mutex held. */
+static void wait_for(question_t *q, int64_t ms)
+{
+    const struct timespec deadline = apikey_deadline(apikey_steady_ms() + ms);
+
+    while (!q->done &&
+           pthread_cond_timedwait(&q->finished, &asked.mutex, &deadline) != ETIMEDOUT) {
+    }
+}
+
 /* Asks the database, for as long as ApiKeyTimeout allows. */
 static bool ask_and_wait(server_rec *s, const apikey_credential_t *cred, apr_pool_t *pool,
                          const apikey_record_t **record)
 {
     const int64_t timeout = apikey_server_conf(s)->timeout;
-    struct timespec until;
+    const int64_t began = now_ms();
+    const char *why = NULL;
     bool answered = false;
-    bool overdue = false;
     question_t *q;
 
-    deadline_in(timeout, &until);
     pthread_mutex_lock(&asked.mutex);
     q = share(s, cred);
-    while (q && !q->done && !overdue) {
-        overdue = pthread_cond_timedwait(&asked.done, &asked.mutex, &until) == ETIMEDOUT;
-    }
     if (q) {
+        wait_for(q, timeout);
         answered = q->answered;
         *record = answered && q->known ? copy_record(&q->fact.record, pool) : NULL;
+        why = q->done ? NULL
+                      : apr_psprintf(pool, "no answer within %" APR_INT64_T_FMT
+                                           " ms (ApiKeyTimeout)",
+                                     timeout);
         give_up_share(q);
     }
+    else if (!apikey_workers_ending()) {
+        why = "too many ask at once, or no thread can be started (ulimit -u)";
+    }
     pthread_mutex_unlock(&asked.mutex);
-    if (overdue && !answered) {
-        apikey_breaker_failed(s, now_ms(),
-                              apr_psprintf(pool, "no answer within %" APR_INT64_T_FMT
-                                                 " ms (ApiKeyTimeout)",
-                                           timeout));
+    if (why) {
+        apikey_breaker_failed(s, began, why);
     }
     return answered;
 }

@@ -2,9 +2,11 @@
 #include "timer.h"
 
 #include "board.h"
+#include "breaker.h"
 #include "config.h"
 #include "dbd.h"
 #include "feed.h"
+#include "lookup.h"
 #include "usage.h"
 #include "workers.h"
 
@@ -20,17 +22,22 @@
 APLOG_USE_MODULE(authn_apikey);
 
 enum {
-    TICK_MS = 100,       /* mod_watchdog's own resolution */
-    HANG_UP_MS = 2000,   /* work that takes longer has a connection that nobody answers on */
-    PATIENCE_MS = 2000   /* of a child that ends */
+    TICK_MS = 100, /* mod_watchdog's own resolution */
+    /* Of a child that ends: httpd complains after three seconds and kills after nine. */
+    PATIENCE_MS = 1000,
+    LIMIT_MS = 6000,
+    HUNG_UP_MS = 500
 };
 
-/* What this child does for a realm, on behalf of the first server that has it. One of a kind at
- * a time, so that a database that hangs does not gather them. */
+_Static_assert((int)APIKEY_REALMS <= (int)APIKEY_LANES, "a lane for each realm");
+
+/* What this child does for a realm. One of a kind at a time, so that a database that hangs does
+ * not gather them. */
 typedef struct {
-    server_rec *server;
-    atomic_bool feeding;
-    atomic_bool writing;
+    unsigned int realm;
+    server_rec *server; /* the first that has it */
+    server_rec *writer; /* the one that wants usage written most often */
+    atomic_bool feeding, writing, probing;
 } task_t;
 
 static struct {
@@ -58,31 +65,49 @@ static void write_usage(void *baton, apr_pool_t *pool)
 {
     task_t *task = baton;
 
-    apikey_usage_write(task->server, pool, false);
+    apikey_usage_write(task->writer, pool, false);
     atomic_store(&task->writing, false);
 }
 
 static void write_all_usage(void *baton, apr_pool_t *pool)
 {
-    apikey_usage_write(((task_t *)baton)->server, pool, true);
+    apikey_usage_write(((task_t *)baton)->writer, pool, true);
+}
+
+static void probe(void *baton, apr_pool_t *pool)
+{
+    task_t *task = baton;
+
+    apikey_lookup_probe(task->server, pool);
+    atomic_store(&task->probing, false);
 }
 
 static void start(task_t *task, atomic_bool *busy, apikey_work_fn work)
 {
-    if (!atomic_exchange(busy, true) && !apikey_workers_do(work, task)) {
+    if (!atomic_exchange(busy, true) && !apikey_workers_do(task->realm, work, task)) {
         atomic_store(busy, false);
     }
 }
 
 static void tick_task(task_t *task, int64_t now)
 {
+    const bool feed_is_due = apikey_feed_due(task->server, now);
+
     if (!atomic_load(&apikey_board_realm(task->server)->active)) {
         return;
     }
-    if (apikey_feed_due(task->server, now)) {
+    if (apikey_breaker_is_open(task->server)) {
+        /* Nothing else is any use; and that the database is back is noticed without a request
+         * that waits for it. */
+        if (!atomic_load(&task->probing) && apikey_breaker_allows(task->server, now)) {
+            start(task, &task->probing, probe);
+        }
+        return;
+    }
+    if (feed_is_due) {
         start(task, &task->feeding, feed);
     }
-    if (apikey_usage_due(task->server, now)) {
+    if (apikey_usage_due(task->writer, now)) {
         start(task, &task->writing, write_usage);
     }
 }
@@ -97,13 +122,13 @@ static apr_status_t tick(int state, void *data, apr_pool_t *pool)
         return APR_SUCCESS;
     }
     pthread_mutex_lock(&timer.mutex);
-    for (i = 0; i < timer.count && !timer.ended; i++) {
-        tick_task(&timer.tasks[i], now_ms());
+    if (!timer.ended) {
+        for (i = 0; i < timer.count; i++) {
+            tick_task(&timer.tasks[i], now_ms());
+        }
+        apikey_dbd_hang_up(false);
     }
     pthread_mutex_unlock(&timer.mutex);
-    if (apikey_workers_stuck(HANG_UP_MS)) {
-        apikey_dbd_hang_up();
-    }
     return APR_SUCCESS;
 }
 
@@ -118,13 +143,15 @@ static apr_status_t end_child(void *unused)
     timer.ended = true;
     pthread_mutex_unlock(&timer.mutex);
     for (i = 0; i < timer.count; i++) {
-        if (atomic_load(&apikey_board_realm(timer.tasks[i].server)->active)) {
-            apikey_workers_do(write_all_usage, &timer.tasks[i]);
+        task_t *task = &timer.tasks[i];
+
+        if (atomic_load(&apikey_board_realm(task->server)->active)) {
+            apikey_workers_do(task->realm, write_all_usage, task);
         }
     }
-    if (!apikey_workers_stop(PATIENCE_MS)) {
-        apikey_dbd_hang_up();
-        if (!apikey_workers_stop(PATIENCE_MS)) {
+    if (!apikey_workers_stop(PATIENCE_MS, LIMIT_MS)) {
+        apikey_dbd_hang_up(true);
+        if (!apikey_workers_stop(HUNG_UP_MS, HUNG_UP_MS)) {
             /* A thread hangs in connect(), inside mod_dbd and with its lock: to take mod_dbd
              * down in order would hang too. */
             ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, timer.main_server,
@@ -135,20 +162,32 @@ static apr_status_t end_child(void *unused)
     return APR_SUCCESS;
 }
 
-/* One task for each realm, on behalf of the first server that has it. */
+static bool more_eager(const server_rec *s, const server_rec *than)
+{
+    const int64_t interval = apikey_server_conf(s)->usage;
+    const int64_t other = apikey_server_conf(than)->usage;
+
+    return interval && (!other || interval < other);
+}
+
 static void make_tasks(apr_pool_t *pool, server_rec *main_server)
 {
-    bool seen[APIKEY_REALMS] = {false};
+    task_t *of_realm[APIKEY_REALMS] = {NULL};
     server_rec *s;
 
     timer.tasks = apr_pcalloc(pool, APIKEY_REALMS * sizeof(*timer.tasks));
     timer.count = 0;
     for (s = main_server; s; s = s->next) {
-        const apikey_server_conf_t *conf = apikey_server_conf(s);
+        const int realm = apikey_server_conf(s)->realm;
+        task_t *task = of_realm[realm];
 
-        if (!seen[conf->realm]) {
-            seen[conf->realm] = true;
-            timer.tasks[timer.count++].server = s;
+        if (!task) {
+            task = of_realm[realm] = &timer.tasks[timer.count++];
+            task->realm = (unsigned int)realm;
+            task->server = task->writer = s;
+        }
+        if (more_eager(s, task->writer)) {
+            task->writer = s;
         }
     }
 }
@@ -159,6 +198,7 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     apikey_workers_start();
     pthread_mutex_lock(&timer.mutex);
     make_tasks(pchild, s);
+    timer.ended = false;
     pthread_mutex_unlock(&timer.mutex);
     apr_pool_pre_cleanup_register(pchild, NULL, end_child);
 }

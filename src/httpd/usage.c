@@ -2,7 +2,6 @@
 #include "usage.h"
 
 #include "board.h"
-#include "breaker.h"
 #include "config.h"
 #include "dbd.h"
 #include "request.h"
@@ -14,11 +13,21 @@
 #include <arpa/inet.h>
 #include <http_log.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 APLOG_USE_MODULE(authn_apikey);
 
-enum { TRIES_MAX = 5 };
+enum {
+    TRIES_MAX = 5,
+    WRITE_MS = 20 * 1000, /* how long a batch may take: hundreds of statements, perhaps far away */
+    IDLE_MS = 1000        /* a counter that has not moved for as long is not kept */
+};
+
+/* Bits of a realm's usage_trouble: what has been logged and not got better since. */
+enum { NOT_WRITTEN = 1, NO_ROOM = 2 };
+
+_Static_assert(APIKEY_REALMS <= 256, "a realm's number is two digits of its writer's name");
 
 static int64_t now_ms(void)
 {
@@ -45,6 +54,7 @@ void apikey_usage_count(request_rec *r, uint64_t key_id)
 {
     apikey_call_t *call = apikey_request_call(r);
     const apikey_server_conf_t *conf = apikey_server_conf(r->server);
+    apikey_realm_t *realm = apikey_board_realm(r->server);
     const apikey_address_t address = address_of(r->useragent_addr);
     bool crowded;
 
@@ -53,23 +63,27 @@ void apikey_usage_count(request_rec *r, uint64_t key_id)
     }
     call->counted = true;
     if (!apikey_tally_count(apikey_board_tally(), (unsigned int)conf->realm, key_id, now_ms(),
-                            &address, (uint64_t)(uintptr_t)pthread_self() >> 12, &crowded)) {
+                            &address, (uint64_t)(uintptr_t)pthread_self() >> 12, &crowded) &&
+        !(atomic_fetch_or(&realm->usage_trouble, NO_ROOM) & NO_ROOM)) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      "AK0040: no room to count a use of key %" APR_UINT64_T_FMT
-                      "; enlarge ApiKeyCache or shorten ApiKeyUsage",
-                      key_id);
+                      "AK0040: no room to count the use of more API keys; enlarge ApiKeyCache "
+                      "or shorten ApiKeyUsage");
     }
-    if (crowded) { /* make room before it is needed */
-        atomic_store(&apikey_board_realm(r->server)->usage_due_ms, 0);
+    /* Room is made before it is needed, where that can be. */
+    if (crowded && !(atomic_load(&realm->usage_trouble) & NOT_WRITTEN)) {
+        atomic_store(&realm->usage_due_ms, 0);
     }
 }
 
 static const char *address_text(const apikey_address_t *address, apr_pool_t *pool)
 {
-    char text[INET6_ADDRSTRLEN];
+    char text[INET6_ADDRSTRLEN] = "";
     struct in6_addr in6;
 
     memcpy(&in6, address, sizeof(in6));
+    if (IN6_IS_ADDR_UNSPECIFIED(&in6)) { /* none was known */
+        return "";
+    }
     if (IN6_IS_ADDR_V4MAPPED(&in6)) {
         inet_ntop(AF_INET, &in6.s6_addr[12], text, sizeof(text));
     }
@@ -79,31 +93,59 @@ static const char *address_text(const apikey_address_t *address, apr_pool_t *poo
     return apr_pstrdup(pool, text);
 }
 
+/* A batch as it was when it was this process's turn: should the turn be lost in the middle, the
+ * shared one is somebody else's to change. */
 typedef struct {
-    const apikey_realm_t *realm;
+    char writer[sizeof(((apikey_board_t *)NULL)->writer)];
+    uint64_t sequence;
+    unsigned int count;
+    apikey_tally_entry_t *entry;
     apr_pool_t *pool;
-} writing_t;
+} batch_t;
+
+/* A sequence is the realm's, so a writer is too: two realms may share a database. */
+static void name_writer(char *writer, int realm)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    memcpy(writer, apikey_board()->writer, sizeof(apikey_board()->writer));
+    writer[30] = digits[realm >> 4];
+    writer[31] = digits[realm & 15];
+}
+
+static batch_t copy_batch(const server_rec *s, apr_pool_t *pool)
+{
+    const apikey_realm_t *realm = apikey_board_realm(s);
+    batch_t batch;
+
+    name_writer(batch.writer, apikey_server_conf(s)->realm);
+    batch.sequence = realm->batch_sequence;
+    batch.count = atomic_load(&realm->batch_count);
+    batch.entry = apr_pmemdup(pool, realm->batch, batch.count * sizeof(*batch.entry));
+    batch.pool = pool;
+    return batch;
+}
 
 /* Entries of one key stand side by side and become one. */
-static unsigned int merge(const writing_t *writing, apikey_use_t *uses)
+static unsigned int merge(const batch_t *batch, apikey_use_t *uses)
 {
-    const apikey_tally_entry_t *batch = writing->realm->batch;
-    const unsigned int count = atomic_load(&writing->realm->batch_count);
     unsigned int n = 0;
     unsigned int i;
 
-    for (i = 0; i < count; i++) {
+    for (i = 0; i < batch->count; i++) {
+        const apikey_tally_entry_t *entry = &batch->entry[i];
         apikey_use_t *use = n ? &uses[n - 1] : NULL;
 
-        if (!use || use->key_id != batch[i].key_id) {
+        if (!use || use->key_id != entry->key_id) {
             use = &uses[n++];
             memset(use, 0, sizeof(*use));
-            use->key_id = batch[i].key_id;
+            use->key_id = entry->key_id;
+            use->address = "";
         }
-        use->count += batch[i].count;
-        if (batch[i].last_ms >= use->last_ms) {
-            use->last_ms = batch[i].last_ms;
-            use->address = address_text(&batch[i].address, writing->pool);
+        use->count += entry->count;
+        if (entry->last_ms >= use->last_ms) {
+            use->last_ms = entry->last_ms;
+            use->address = address_text(&entry->address, batch->pool);
         }
     }
     return n;
@@ -111,15 +153,14 @@ static unsigned int merge(const writing_t *writing, apikey_use_t *uses)
 
 static apikey_db_status_t write_batch(apikey_db_t *db, void *baton)
 {
-    const writing_t *writing = baton;
+    const batch_t *batch = baton;
     apikey_use_t uses[APIKEY_TALLY_BATCH];
-    const unsigned int n = merge(writing, uses);
+    const unsigned int n = merge(batch, uses);
     apikey_db_status_t rv;
     int tries = 0;
 
     do {
-        rv = apikey_store_add_uses(db, apikey_board()->writer, writing->realm->batch_sequence,
-                                   uses, n);
+        rv = apikey_store_add_uses(db, batch->writer, batch->sequence, uses, n);
     } while (rv == APIKEY_DB_FAILED && apikey_db_try_again(db) && ++tries < TRIES_MAX);
     return rv;
 }
@@ -138,13 +179,19 @@ static bool fill(apikey_realm_t *realm, unsigned int place, uint64_t *from)
     return n > 0;
 }
 
+static bool still_ours(apikey_realm_t *realm)
+{
+    apikey_board_renew(&realm->usage_lease);
+    return apikey_board_holds(&realm->usage_lease);
+}
+
 static bool write_out(server_rec *s, apikey_realm_t *realm, apr_pool_t *pool)
 {
-    writing_t writing = {realm, pool};
+    batch_t batch = copy_batch(s, pool);
     const char *why;
 
-    if (apikey_dbd_run(s, pool, write_batch, &writing, &why) != APIKEY_DB_OK) {
-        if (!atomic_exchange(&realm->usage_trouble, 1)) {
+    if (apikey_dbd_run_for(WRITE_MS, s, pool, write_batch, &batch, &why) != APIKEY_DB_OK) {
+        if (!(atomic_fetch_or(&realm->usage_trouble, NOT_WRITTEN) & NOT_WRITTEN)) {
             ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
                          "AK0041: the use of API keys cannot be written down, and is kept in "
                          "memory until it can: %s",
@@ -152,45 +199,77 @@ static bool write_out(server_rec *s, apikey_realm_t *realm, apr_pool_t *pool)
         }
         return false;
     }
-    atomic_store(&realm->usage_trouble, 0);
-    apikey_tally_written(apikey_board_tally(), realm->batch, atomic_load(&realm->batch_count));
+    if (!still_ours(realm)) {
+        return false; /* whoever has it now finds it written */
+    }
+    apikey_tally_written(apikey_board_tally(), batch.entry, batch.count);
     atomic_store(&realm->batch_count, 0);
+    if (atomic_exchange(&realm->usage_trouble, 0) & NOT_WRITTEN) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
+                     "AK0042: the use of API keys is written down again");
+    }
     return true;
 }
 
-static bool take_turn(apikey_realm_t *realm, bool insist)
+/* The lease tells processes apart, this the threads of one. */
+static atomic_flag busy[APIKEY_REALMS];
+
+static bool try_turn(apikey_realm_t *realm, int place)
 {
-    bool taken = apikey_board_take(&realm->usage_lease);
+    if (atomic_flag_test_and_set(&busy[place])) {
+        return false;
+    }
+    if (!apikey_board_take(&realm->usage_lease)) {
+        atomic_flag_clear(&busy[place]);
+        return false;
+    }
+    return true;
+}
+
+static bool take_turn(apikey_realm_t *realm, int place, bool insist)
+{
+    bool taken = try_turn(realm, place);
 
     while (!taken && insist && !apikey_workers_hurry()) {
         apr_sleep(apr_time_from_msec(10)); /* the lease is another process's: no condition here */
-        taken = apikey_board_take(&realm->usage_lease);
+        taken = try_turn(realm, place);
     }
     return taken;
 }
 
-void apikey_usage_write(server_rec *s, apr_pool_t *pool, bool insist)
+/* All there is: first the batch that somebody left behind, if so. */
+static void write_all(server_rec *s, apikey_realm_t *realm, apr_pool_t *pool)
 {
-    const apikey_server_conf_t *conf = apikey_server_conf(s);
-    apikey_realm_t *realm = apikey_board_realm(s);
     uint64_t from = 0;
-    bool more = true;
+    bool seen_all = false;
 
-    if (!take_turn(realm, insist)) {
-        return;
-    }
-    while (more && apikey_board_holds(&realm->usage_lease)) {
-        if (atomic_load(&realm->batch_count) == 0 &&
-            !fill(realm, (unsigned int)conf->realm, &from)) {
-            break;
+    while (!seen_all && still_ours(realm)) {
+        if (atomic_load(&realm->batch_count) == 0) {
+            if (!fill(realm, (unsigned int)apikey_server_conf(s)->realm, &from)) {
+                return;
+            }
+            seen_all = from == 0;
         }
-        more = write_out(s, realm, pool) && from != 0;
+        if (!write_out(s, realm, pool)) {
+            return;
+        }
         apr_pool_clear(pool);
-        apikey_board_renew(&realm->usage_lease);
         apikey_workers_alive();
     }
-    apikey_tally_sweep(apikey_board_tally(), now_ms() - conf->usage);
+}
+
+void apikey_usage_write(server_rec *s, apr_pool_t *pool, bool insist)
+{
+    const int place = apikey_server_conf(s)->realm;
+    apikey_realm_t *realm = apikey_board_realm(s);
+
+    if (!take_turn(realm, place, insist)) {
+        return;
+    }
+    write_all(s, realm, pool);
+    apikey_tally_sweep(apikey_board_tally(), now_ms() - IDLE_MS);
     apikey_board_give_back(&realm->usage_lease);
+    atomic_flag_clear(&busy[place]);
 }
 
 bool apikey_usage_due(const server_rec *s, int64_t now)

@@ -2,15 +2,12 @@
 #include "workers.h"
 
 #include <apr_pools.h>
-#include <apr_time.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <time.h>
 
 enum {
-    THREADS_MAX = 8, /* more connections than this do not make a database answer sooner */
-    WAITING_MAX = 4096
+    THREADS_MAX = 8, /* of a lane; more connections do not make a database answer sooner */
+    WAITING_MAX = 1024
 };
 
 typedef struct {
@@ -18,115 +15,136 @@ typedef struct {
     void *baton;
 } task_t;
 
-/* Of this child. Threads are made when there is work and none is idle. */
-static struct {
-    pthread_mutex_t mutex;
-    pthread_cond_t work;  /* there is some, or the child ends */
-    pthread_cond_t ended; /* a thread has */
+/* Threads are made when there is work and none is idle. */
+typedef struct {
+    pthread_cond_t work; /* there is some, or the child ends */
     task_t waiting[WAITING_MAX];
     unsigned int first, count;
     int threads, idle;
-    apr_time_t since[THREADS_MAX]; /* of what a thread works at; 0: nothing */
-    bool taken[THREADS_MAX];
-    bool closed;
-    atomic_bool hurry;
-} w = {.mutex = PTHREAD_MUTEX_INITIALIZER,
-       .work = PTHREAD_COND_INITIALIZER,
-       .ended = PTHREAD_COND_INITIALIZER};
+} lane_t;
 
-/* The number of this thread of ours, -1 in any other. */
-static _Thread_local int me = -1;
+/* Of this child. */
+static struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t ended; /* a thread has */
+    lane_t lane[APIKEY_LANES];
+    pthread_t thread[APIKEY_LANES * THREADS_MAX];
+    int made, running;
+    bool closed;
+    int64_t alive_ms; /* when something got on */
+    atomic_bool hurry;
+} w = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+int64_t apikey_steady_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void apikey_condition_init(pthread_cond_t *condition)
+{
+    pthread_condattr_t attr;
+
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+struct timespec apikey_deadline(int64_t steady_ms)
+{
+    const struct timespec until = {(time_t)(steady_ms / 1000), (long)(steady_ms % 1000) * 1000000};
+    return until;
+}
 
 /* With the mutex held: waits for a task; false when there will be none. */
-static bool next_task(task_t *task)
+static bool next_task(lane_t *lane, task_t *task)
 {
-    w.idle++;
-    while (w.count == 0 && !w.closed) {
-        pthread_cond_wait(&w.work, &w.mutex);
+    lane->idle++;
+    while (lane->count == 0 && !w.closed) {
+        pthread_cond_wait(&lane->work, &w.mutex);
     }
-    w.idle--;
-    if (w.count == 0) {
+    lane->idle--;
+    if (lane->count == 0) {
         return false;
     }
-    *task = w.waiting[w.first];
-    w.first = (w.first + 1) % WAITING_MAX;
-    w.count--;
+    *task = lane->waiting[lane->first];
+    lane->first = (lane->first + 1) % WAITING_MAX;
+    lane->count--;
     return true;
 }
 
-/* With the mutex held. */
-static int free_number(void)
+static void *serve(void *data)
 {
-    int i;
-    for (i = 0; w.taken[i]; i++) {
-    }
-    w.taken[i] = true; /* make_thread() sees to it that there is one */
-    return i;
-}
-
-static void *serve(void *unused)
-{
+    lane_t *lane = data;
     apr_pool_t *pool;
     task_t task;
 
-    (void)unused;
-    apr_pool_create(&pool, NULL);
+    /* Of nobody else's: neither httpd nor its allocators know of this thread. */
+    apr_pool_create_unmanaged(&pool);
     apr_pool_tag(pool, "apikey_worker");
     pthread_mutex_lock(&w.mutex);
-    me = free_number();
-    while (next_task(&task)) {
-        w.since[me] = apr_time_now();
+    while (next_task(lane, &task)) {
         pthread_mutex_unlock(&w.mutex);
         task.work(task.baton, pool);
         apr_pool_clear(pool);
         pthread_mutex_lock(&w.mutex);
-        w.since[me] = 0;
+        w.alive_ms = apikey_steady_ms();
     }
-    w.taken[me] = false;
-    w.threads--;
-    pthread_cond_broadcast(&w.ended);
-    pthread_mutex_unlock(&w.mutex);
     apr_pool_destroy(pool);
+    w.running--;
+    pthread_cond_signal(&w.ended);
+    pthread_mutex_unlock(&w.mutex);
     return NULL;
 }
 
 /* With the mutex held. A thread that cannot be had is no loss while there is another. */
-static void make_thread(void)
+static void make_thread(lane_t *lane)
 {
-    pthread_t thread;
-    pthread_attr_t attr;
     sigset_t all, before;
 
     /* Signals are httpd's business. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    if (pthread_create(&thread, &attr, serve, NULL) == 0) {
-        w.threads++;
+    if (pthread_create(&w.thread[w.made], NULL, serve, lane) == 0) {
+        w.made++;
+        w.running++;
+        lane->threads++;
     }
-    pthread_attr_destroy(&attr);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-bool apikey_workers_do(apikey_work_fn work, void *baton)
+bool apikey_workers_do(unsigned int number, apikey_work_fn work, void *baton)
 {
+    lane_t *lane = &w.lane[number];
     bool taken = false;
 
     pthread_mutex_lock(&w.mutex);
-    if (!w.closed && w.count < WAITING_MAX) {
-        if (w.idle <= (int)w.count && w.threads < THREADS_MAX) {
-            make_thread();
+    if (!w.closed && lane->count < WAITING_MAX) {
+        if (lane->idle <= (int)lane->count && lane->threads < THREADS_MAX) {
+            make_thread(lane);
         }
-        taken = w.threads > 0;
+        taken = lane->threads > 0;
     }
     if (taken) {
         const task_t task = {work, baton};
-        w.waiting[(w.first + w.count++) % WAITING_MAX] = task;
-        pthread_cond_signal(&w.work);
+        lane->waiting[(lane->first + lane->count++) % WAITING_MAX] = task;
+        pthread_cond_signal(&lane->work);
     }
     pthread_mutex_unlock(&w.mutex);
     return taken;
+}
+
+bool apikey_workers_ending(void)
+{
+    bool closed;
+
+    pthread_mutex_lock(&w.mutex);
+    closed = w.closed;
+    pthread_mutex_unlock(&w.mutex);
+    return closed;
 }
 
 bool apikey_workers_hurry(void)
@@ -136,55 +154,57 @@ bool apikey_workers_hurry(void)
 
 void apikey_workers_alive(void)
 {
-    if (me >= 0) {
-        pthread_mutex_lock(&w.mutex);
-        w.since[me] = apr_time_now();
-        pthread_mutex_unlock(&w.mutex);
-    }
-}
-
-bool apikey_workers_stuck(int64_t ms)
-{
-    const apr_time_t now = apr_time_now();
-    bool stuck = false;
-    int i;
-
     pthread_mutex_lock(&w.mutex);
-    for (i = 0; i < THREADS_MAX; i++) {
-        if (w.since[i] && now - w.since[i] > apr_time_from_msec(ms)) {
-            w.since[i] = now;
-            stuck = true;
-        }
-    }
+    w.alive_ms = apikey_steady_ms();
     pthread_mutex_unlock(&w.mutex);
-    return stuck;
 }
 
 void apikey_workers_start(void)
 {
+    int i;
+
     pthread_mutex_lock(&w.mutex);
+    apikey_condition_init(&w.ended);
+    for (i = 0; i < APIKEY_LANES; i++) {
+        apikey_condition_init(&w.lane[i].work);
+        w.lane[i].threads = 0;
+    }
     w.closed = false;
     atomic_store(&w.hurry, false);
     pthread_mutex_unlock(&w.mutex);
 }
 
-bool apikey_workers_stop(int64_t patience_ms)
+/* With the mutex held: until when to wait for threads. */
+static int64_t wait_until(int64_t patience_ms, int64_t limit_ms)
 {
-    struct timespec until;
-    bool done;
+    const int64_t until = w.alive_ms + patience_ms;
+    return until < limit_ms ? until : limit_ms;
+}
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += patience_ms / 1000;
-    until.tv_nsec += patience_ms % 1000 * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+bool apikey_workers_stop(int64_t patience_ms, int64_t limit_ms)
+{
+    const int64_t begun = apikey_steady_ms();
+    int64_t until;
+    bool done;
+    int i;
+
     pthread_mutex_lock(&w.mutex);
     w.closed = true;
-    pthread_cond_broadcast(&w.work);
-    while (w.threads > 0 && pthread_cond_timedwait(&w.ended, &w.mutex, &until) == 0) {
+    w.alive_ms = begun;
+    for (i = 0; i < APIKEY_LANES; i++) {
+        pthread_cond_broadcast(&w.lane[i].work);
     }
-    done = w.threads == 0;
+    while (w.running > 0 &&
+           (until = wait_until(patience_ms, begun + limit_ms)) > apikey_steady_ms()) {
+        const struct timespec deadline = apikey_deadline(until);
+        pthread_cond_timedwait(&w.ended, &w.mutex, &deadline);
+    }
+    done = w.running == 0;
     atomic_store(&w.hurry, !done);
     pthread_mutex_unlock(&w.mutex);
+    /* To the very end: the module may be unloaded next. */
+    while (done && w.made > 0) {
+        pthread_join(w.thread[--w.made], NULL);
+    }
     return done;
 }

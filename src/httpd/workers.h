@@ -5,30 +5,40 @@
 #define APIKEY_WORKERS_H
 
 #include <httpd.h>
+#include <pthread.h>
 #include <stdbool.h>
+#include <time.h>
+
+/* One for each database: one that hangs must not take the others' threads. */
+enum { APIKEY_LANES = 16 };
 
 /* Work; `pool` is cleared when it returns. */
 typedef void (*apikey_work_fn)(void *baton, apr_pool_t *pool);
 
-/* Hands work to a thread. False where the child is about to end or too much is waiting; then
- * `work` is not called. */
-bool apikey_workers_do(apikey_work_fn work, void *baton);
+/* Hands work to a thread of a lane. False where the child is about to end, too much is waiting,
+ * or no thread can be had; then `work` is not called. */
+bool apikey_workers_do(unsigned int lane, apikey_work_fn work, void *baton);
 
-/* Whether the child cannot wait any longer: whoever loops should stop. */
+/* Whether the child takes no more work, and whether it cannot wait for what there is either:
+ * whoever loops should stop. */
+bool apikey_workers_ending(void);
 bool apikey_workers_hurry(void);
 
-/* For a thread of ours in the middle of long work: all is well. */
+/* For the middle of long work: it gets on, and whoever waits for it should. */
 void apikey_workers_alive(void);
-
-/* Whether some work has gone on for `ms` without a sign of life; asked again, only after as long
- * again. */
-bool apikey_workers_stuck(int64_t ms);
 
 /* For child_init. */
 void apikey_workers_start(void);
 
-/* Takes no more work and waits for what there is. False where some still is after `patience_ms`;
- * then it is told to hurry. */
-bool apikey_workers_stop(int64_t patience_ms);
+/* Takes no more work and waits for what there is: `limit_ms` in all, and not longer than
+ * `patience_ms` without anything getting on. False where threads are left; they are told to
+ * hurry. */
+bool apikey_workers_stop(int64_t patience_ms, int64_t limit_ms);
+
+/* Time that nobody sets: milliseconds since some moment, a condition to wait on by it, and a
+ * deadline for that. */
+int64_t apikey_steady_ms(void);
+void apikey_condition_init(pthread_cond_t *condition);
+struct timespec apikey_deadline(int64_t steady_ms);
 
 #endif

@@ -69,8 +69,8 @@ def keys(module_database):
 
 
 @pytest.fixture(scope="module")
-def server(make_module_httpd, module_database, scratch):
-    """The default host, and the host "dead", whose database is not there."""
+def server(make_module_httpd, module_database):
+    """The default host, and the host "dead", whose database has none of our tables."""
     config = f"""
     {PAGE}
     {"".join(location(name, lines) for name, lines in PLACES.items())}
@@ -80,12 +80,10 @@ def server(make_module_httpd, module_database, scratch):
     </VirtualHost>
     <VirtualHost 127.0.0.1:${{port}}>
         ServerName dead
-        DBDParams "sock={scratch.path}/none user=x pass=x dbname=x"
+        DBDParams "{module_database.server.dbd_params("information_schema")}"
     </VirtualHost>
     """
-    httpd = make_module_httpd(config, dbd=module_database.dbd_params(), modules=["http2"])
-    httpd.expect(r"AH00629", r"AH00632", r"AH00633", r"AH00636", r"AH02653")  # mod_dbd on the dead host
-    return httpd
+    return make_module_httpd(config, dbd=module_database.dbd_params(), modules=["http2"])
 
 
 @pytest.fixture(autouse=True)
@@ -217,15 +215,14 @@ def test_basic_answers_with_its_own_challenge(server, keys):
     assert ask(server, "/basic/").answer[:2] == (401, 'Basic realm="people"')
 
 
-# -- the database is not there ---------------------------------------------------------------------------------
+# -- the database cannot be asked ------------------------------------------------------------------------------
 
 DEAD = [("Host", "dead")]
-MOD_DBD = (r"AH0062\d", r"AH0063\d", r"AK0020: the database cannot be asked about an API key")
 
 
 @pytest.mark.parametrize("place", ["any", "scope", "bob", "scope-on", "elsewhere-or-key"])
 def test_without_a_database_nobody_is_refused_for_good(server, keys, place):
-    server.expect(*MOD_DBD)
+    server.expect(r"AK0020: the database cannot be asked about API keys: Unknown table")
     judged = ask(server, f"/{place}/", keys["user"][1], DEAD)
     assert judged.answer == UNAVAILABLE
     assert re.fullmatch(r"[1-9]\d*", judged.response.header("Retry-After"))

@@ -48,7 +48,7 @@ HOSTS = {
     "acme": "ApiKeyPepperFile none\nApiKeyPrefix acme",
     "longest": "ApiKeyPepperFile none\nApiKeyPrefix abcdefghij0123456789",
     "foreign": "ApiKeyForeign On",
-    "dead": 'DBDParams "sock=${folder}/none user=x pass=x dbname=x"\nApiKeyPepperFile none',
+    "dead": 'DBDParams "${dead}"\nApiKeyPepperFile none',
 }
 
 
@@ -82,17 +82,17 @@ def keys(module_database):
 
 @pytest.fixture(scope="module")
 def server(make_module_httpd, make_module_app, module_database):
+    # Nothing is remembered, and nothing else asks the database: queries are counted.
+    first = f'Define dead "{module_database.server.dbd_params("information_schema")}"\nApiKeyCache Off\nApiKeyUsage Off'
     httpd = make_module_httpd(
-        "\n".join(["ApiKeyCache Off\nApiKeyUsage Off", *configuration()]),
+        "\n".join([first, *configuration()]),
         mounts={"/app": make_module_app(HttpApp), "/cgi": make_module_app(Cgi)},
         dbd=module_database.dbd_params(),
         start=False,
     )
     for name, octets in PEPPERS.items():
         write_secret(httpd.folder / name, octets)
-    httpd.start()
-    httpd.expect(r"AH0062\d", r"AH0063\d")  # mod_dbd on the host without a database
-    return httpd
+    return httpd.start()
 
 
 @pytest.fixture(autouse=True)
@@ -234,7 +234,7 @@ def test_optional_goes_on_without_a_user(server, keys):
 
 
 def test_optional_credential_that_cannot_be_checked_is_not_ignored(server, keys):
-    server.expect(r"AH0062\d", r"AH0063\d", r"AK0020: the database cannot be asked")
+    server.expect(r"AK0020: the database cannot be asked about API keys: Unknown table")
     dead = [("Host", "dead")]
     assert ask(server, "/app/optional", keys["user"], dead).answer == UNAVAILABLE
     assert ask(server, "/app/optional", headers=dead).answer == UNJUDGED

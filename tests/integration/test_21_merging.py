@@ -9,6 +9,7 @@ import command_table
 import pytest
 from harness.apps import HttpApp
 from harness.keyfmt import insert_key, mint, mistyped
+from harness.process import wait_for
 from judged import ask
 
 PEPPER = b"pepper-of-thirty-two-bytes-or-so"
@@ -89,6 +90,216 @@ def test_header_prefix_of_the_virtual_host(hosts, secrets):
     ):  # fmt: skip
         told = hosts.get("/app/x", secrets["acme"], headers=[("Host", host)]).json()["headers"]
         assert [name for name, value in told if value == "alice"] == [f"{prefix}Owner", f"{prefix}User"]
+
+
+# -- times -------------------------------------------------------------------------------------------------------
+# Each host has a database of its own: hosts that share one share what is read of its feed, too.
+
+HOSTS = ("silent", "beside", "default")
+
+
+@pytest.fixture(scope="module")
+def bases(mariadb):
+    """A database for each host; no id of a key comes in two of them."""
+    made = {}
+    for number, host in enumerate(HOSTS):
+        made[host] = mariadb.create_database()
+        made[host].sql(f"ALTER TABLE api_keys AUTO_INCREMENT = {1000 * number + 1}")
+    return made
+
+
+def insert_keys(bases, key=None):
+    """host -> (id, secret)"""
+    return {host: insert_key(base, "user", "alice", key=key) for host, base in bases.items()}
+
+
+def status_at(httpd, host, key):
+    return httpd.get("/", key, headers=[("Host", host)]).status
+
+
+def statuses(httpd, keys):
+    return {host: status_at(httpd, host, key) for host, (_, key) in keys.items()}
+
+
+def revoke(base, number):
+    base.sql(f"UPDATE api_keys SET revoked_at = UTC_TIMESTAMP(3) WHERE id = {number}")
+
+
+def remembers(httpd, bases):
+    """host -> the answer to a key that was revoked since it was last asked about"""
+    httpd.expect(r"AK0003: API key revoked")
+    keys = insert_keys(bases)
+    assert set(statuses(httpd, keys).values()) == {200}
+    for host, (number, _) in keys.items():
+        revoke(bases[host], number)
+    return statuses(httpd, keys)
+
+
+def remembers_that_there_is_none(httpd, bases):
+    httpd.expect(r"AK0001: API key not_found")
+    key = mint()
+    assert {status_at(httpd, host, key) for host in bases} == {401}
+    return statuses(httpd, insert_keys(bases, key))
+
+
+def goes_on_without_the_table(httpd, bases):
+    httpd.expect(r"AK0020: the database cannot be asked about API keys: .*api_keys' doesn't exist")
+    keys = insert_keys(bases)
+    assert set(statuses(httpd, keys).values()) == {200}
+    for base in bases.values():
+        base.sql("RENAME TABLE api_keys TO elsewhere")
+    seen = statuses(httpd, keys)
+    for base in bases.values():
+        base.sql("RENAME TABLE elsewhere TO api_keys")
+    return seen
+
+
+def waits(httpd, bases):
+    """host -> how many milliseconds for a table that is locked"""
+    seen = {}
+    for host, base in bases.items():
+        with base.session() as lock:
+            lock.sql("LOCK TABLES api_keys WRITE, api_key_secrets WRITE")
+            mark = httpd.log_mark()
+            httpd.expect(r"AK0020: the database cannot be asked about API keys: no answer within \d+ ms")
+            assert status_at(httpd, host, mint()) == 503
+            line = httpd.wait_log("AK0020", mark)
+        seen[host] = int(re.search(r"within (\d+) ms \(ApiKeyTimeout\)", line).group(1))
+    return seen
+
+
+def hears_of_a_revocation(httpd, bases):
+    """After the host that reads the feed has read it twice: the others have had as long."""
+    httpd.expect(r"AK0003: API key revoked")
+    keys = insert_keys(bases)
+    assert set(statuses(httpd, keys).values()) == {200}
+    for host, (number, _) in keys.items():
+        revoke(bases[host], number)
+    for _ in range(2):
+        number, key = insert_key(bases["default"], "user", "alice")
+        assert status_at(httpd, "default", key) == 200
+        revoke(bases["default"], number)
+        wait_for(lambda: status_at(httpd, "default", key) == 401)
+    return statuses(httpd, keys)
+
+
+def counts(httpd, bases):
+    """host -> whether it had counted, when it ended"""
+    keys = insert_keys(bases)
+    assert set(statuses(httpd, keys).values()) == {200}
+    httpd.stop()
+    return {
+        host: bases[host].value(f"SELECT COUNT(*) FROM api_key_usage WHERE key_id = {number}") == "1"
+        for host, (number, _) in keys.items()
+    }
+
+
+@dataclass
+class Time:
+    """How to tell from what hosts do which of two values a directive has there."""
+
+    above: str
+    default: str
+    probe: object  # (httpd, bases) -> {host: what is seen of it}
+    seen_above: object
+    seen_default: object
+    beside: str = "ApiKeyForeign Off"
+    lines: str = "ApiKeyRefresh Off"
+
+
+TIMES = {
+    "ApiKeyCacheTTL": Time("1ms", "300s", remembers, 401, 200),
+    "ApiKeyNegativeTTL": Time("0", "10s", remembers_that_there_is_none, 200, 401),
+    "ApiKeyStale": Time("1h", "0", goes_on_without_the_table, 200, 503, lines="ApiKeyCacheTTL 1ms\nApiKeyRefresh Off"),
+    "ApiKeyTimeout": Time("200ms", "500ms", waits, 200, 500),
+    "ApiKeyRefresh": Time("Off", "500ms", hears_of_a_revocation, 200, 401, lines=""),
+    "ApiKeyUsage": Time("Off", "60s", counts, False, True),
+}
+
+
+def hosts_with(directive, bases, main, default):
+    lines = {"silent": "", "beside": TIMES[directive].beside, "default": default}
+    virtual = "".join(
+        f'<VirtualHost *:${{port}}>\nServerName {host}\nDBDParams "{bases[host].dbd_params()}"\n{lines[host]}\n'
+        "</VirtualHost>\n"
+        for host in HOSTS
+    )
+    place = '<Location "/">\nAuthType Bearer\nRequire apikey\n</Location>\n'
+    return f"{main}\n{TIMES[directive].lines}\n{virtual}{place}"
+
+
+@pytest.mark.parametrize("directive", TIMES)
+def test_time_of_the_virtual_host_wins(make_httpd, bases, directive):
+    time = TIMES[directive]
+    config = hosts_with(directive, bases, f"{directive} {time.above}", f"{directive} {time.default}")
+    seen = time.probe(make_httpd(config, dbd=bases["silent"].dbd_params()), bases)
+    assert seen == {"silent": time.seen_above, "beside": time.seen_above, "default": time.seen_default}
+
+
+@pytest.mark.parametrize("directive", TIMES)
+def test_default_time_is_what_holds_where_nothing_is_said(make_httpd, bases, directive):
+    config = hosts_with(directive, bases, "", "")
+    seen = TIMES[directive].probe(make_httpd(config, dbd=bases["silent"].dbd_params()), bases)
+    assert set(seen.values()) == {TIMES[directive].seen_default}
+
+
+def test_hosts_of_one_database_are_told_what_the_most_eager_one_hears(make_httpd, database):
+    """The main server, which comes first, neither reads the feed nor counts."""
+    httpd = make_httpd(
+        """
+        ApiKeyRefresh Off
+        ApiKeyUsage Off
+        <VirtualHost *:${port}>
+            ServerName silent
+        </VirtualHost>
+        <VirtualHost *:${port}>
+            ServerName eager
+            ApiKeyRefresh 100ms
+            ApiKeyUsage 1s
+        </VirtualHost>
+        <Location "/">
+            AuthType Bearer
+            Require apikey
+        </Location>
+        """,
+        dbd=database.dbd_params(),
+    )
+    number, key = insert_key(database, "user", "alice")
+    assert [status_at(httpd, host, key) for host in ("silent", "eager")] == [200, 200]
+    wait_for(lambda: database.sql("SELECT use_count FROM api_key_usage") == [{"use_count": "1"}])
+    revoke(database, number)
+    httpd.expect(r"AK0003: API key revoked")
+    for host in ("silent", "eager"):
+        wait_for(lambda: status_at(httpd, host, key) == 401)
+
+
+# -- the memory, which is one for all ----------------------------------------------------------------------------
+
+
+def test_cache_is_one_for_all_hosts(make_httpd, bases):
+    """And a graceful restart forgets what an earlier configuration said of it."""
+    here = hosts_with("ApiKeyTimeout", bases, "", "")
+    httpd = make_httpd(f"ApiKeyCache Off\n{here}", dbd=bases["silent"].dbd_params())
+    assert set(remembers(httpd, bases).values()) == {401}
+    for size, seen in (("ApiKeyCache 4M", 200), ("ApiKeyCache Off", 401), ("", 200)):
+        httpd.config = f"{size}\n{here}"
+        httpd.graceful()
+        assert set(remembers(httpd, bases).values()) == {seen}, size
+
+
+def capacity(httpd, mark=0):
+    return int(re.search(r"holds (\d+) keys", httpd.wait_log("AK0112: ApiKeyCache of", mark)).group(1))
+
+
+def test_default_size_of_the_cache(make_httpd):
+    httpd = make_httpd()
+    unsaid = capacity(httpd)
+    sizes = []
+    for size in ("16M", "256M"):
+        httpd.config, mark = f"ApiKeyCache {size}", httpd.log_mark()
+        httpd.graceful()
+        sizes.append(capacity(httpd, mark))
+    assert sizes[0] == unsaid and sizes[1] >= 1_000_000
 
 
 # -- directory, location, .htaccess ------------------------------------------------------------------------------
@@ -226,10 +437,12 @@ def bare(make_module_httpd, module_database):
 
 def test_every_directive_is_tested(bare):
     assert set(SEEN_BY) == set(MAIN) == set(DEFAULTS)
-    assert sorted([*SEEN_BY, *PROBES]) == sorted(command_table.directives(bare))
+    assert sorted([*SERVER, *PROBES]) == sorted(command_table.directives(bare))
 
 
 # -- where a directive may stand ---------------------------------------------------------------------------------
+
+SERVER = DEFAULTS | {name: time.default for name, time in TIMES.items()} | {"ApiKeyCache": "16M"}
 
 
 @pytest.fixture(scope="module")
@@ -239,11 +452,18 @@ def refused(make_module_httpd):
 
 
 @pytest.mark.parametrize("section", ['<Directory "/x">', '<Location "/x">', '<Files "x">', '<If "true">'])
-@pytest.mark.parametrize("directive", DEFAULTS)
+@pytest.mark.parametrize("directive", SERVER)
 def test_server_directives_stand_in_no_section(refused, directive, section):
-    refused.config = f"{section}\n{directive} {DEFAULTS[directive]}\n</{section[1:].split()[0]}>"
+    refused.config = f"{section}\n{directive} {SERVER[directive]}\n</{section[1:].split()[0]}>"
     status, said = refused.configtest()
     assert status != 0 and re.search(rf"{directive} not allowed in <\w+> context", said), said
+
+
+@pytest.mark.parametrize("value", ["Off", "16M"])
+def test_cache_stands_in_no_virtual_host(refused, value):
+    refused.config = f"<VirtualHost *:80>\nApiKeyCache {value}\n</VirtualHost>"
+    status, said = refused.configtest()
+    assert status != 0 and "ApiKeyCache cannot occur within <VirtualHost> section" in said, said
 
 
 @pytest.fixture(scope="module")
@@ -266,9 +486,9 @@ def overrides(make_module_httpd, module_database):
     return httpd.start()
 
 
-@pytest.mark.parametrize("directive", DEFAULTS)
+@pytest.mark.parametrize("directive", SERVER)
 def test_server_directives_are_refused_in_htaccess(overrides, keys, directive):
-    (overrides.htdocs / "all" / ".htaccess").write_text(f"{directive} {DEFAULTS[directive]}\n")
+    (overrides.htdocs / "all" / ".htaccess").write_text(f"{directive} {SERVER[directive]}\n")
     overrides.expect(rf"\.htaccess: {directive} not allowed here")
     assert overrides.get("/all/", keys["alice"]).status == 500
 

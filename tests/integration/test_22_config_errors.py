@@ -43,8 +43,8 @@ def assert_refused(httpd, config, line, message):
 
 def where_allowed(line):
     """Some of our directives stand in the server, the others in its sections."""
-    server = ("ApiKeyPrefix", "ApiKeyForeign", "ApiKeyPepperFile", "ApiKeyHeaderPrefix")
-    return line if line.split()[0] in server else f'<Location "/x/">\n{line}\n</Location>'
+    sections = ("ApiKeyHeader", "ApiKeyUserKeys", "ApiKeyTeamKeys", "ApiKeyOptional", "ApiKeyForward", "ApiKeyExport")
+    return f'<Location "/x/">\n{line}\n</Location>' if line.split()[0] in sections else line
 
 
 # -- the values of our own directives ----------------------------------------------------------------------------
@@ -91,7 +91,42 @@ BAD_VALUES = [
     ("ApiKeyExport", "ApiKeyExport takes one argument, .*"),
     ("ApiKeyExport Environment", "ApiKeyExport takes None, Env, Headers or All, not 'Environment'"),
     ("ApiKeyExport Env Headers", "ApiKeyExport takes one argument, .*"),
+    ("ApiKeyCache", "ApiKeyCache takes one argument, .*"),
+    ('ApiKeyCache ""', "ApiKeyCache takes one argument, .*"),
+    ("ApiKeyCache 16M 32M", "ApiKeyCache takes one argument, .*"),
 ]  # fmt: skip
+
+SIZE = r"ApiKeyCache takes Off or a size from 4M to 256G \(16M, 1G\), not '{}'"
+BAD_SIZES = [
+    "On", "None", "0", "-1", "-16M", "4194303", "4095K", "3M", "1", "16", "16MB", '"16 M"', "M", "1.5G",
+    "0x1000000", "16T", "257G", "9223372036854775808", "8796093022208M", "17179869184G", "99999999999999999999999",
+]  # fmt: skip
+
+TIME = r"{} takes {}a time with its unit \(500ms, 10s, 5min\) of at least {}ms and at most a year, not '{}'"
+LEAST = {
+    "ApiKeyCacheTTL": 1, "ApiKeyNegativeTTL": 0, "ApiKeyStale": 0, "ApiKeyTimeout": 10, "ApiKeyRefresh": 100,
+    "ApiKeyUsage": 1000,
+}  # fmt: skip
+OFF = ("ApiKeyRefresh", "ApiKeyUsage")
+# No unit, no such unit, no number, more than a year, and more than fits into 64 bits of microseconds.
+BAD_TIMES = [
+    "300", "1", "300m", "5d", "5x", "s", "ms", "On", "-1s", "+1s", "1.5s", "1,5s", '" 5s"', '"5 s"', "0x10s",
+    "8785h", "527041min", "31622401s", "31622400001ms", "9223372036854775807ms", "9223372036855s", "2562047789h",
+    "5124095577h", "18446744073710s", "99999999999999999999s",
+]  # fmt: skip
+
+BAD_VALUES += [(f"ApiKeyCache {size}", SIZE.format(re.escape(size.strip('"')))) for size in BAD_SIZES]
+BAD_VALUES += [
+    (f"{name} {time}", TIME.format(name, "Off or " if name in OFF else "", least, re.escape(time.strip('"'))))
+    for name, least in LEAST.items()
+    for time in (
+        BAD_TIMES if name == "ApiKeyCacheTTL"
+        else ["300", "-1s", "8785h", *([f"{least - 1}ms", "0"] if least else []), *([] if name in OFF else ["Off"])]
+    )
+]  # fmt: skip
+BAD_VALUES += [
+    (f"{name}{more}", f"{name} takes one argument, .*") for name in LEAST for more in ("", ' ""', " 1s 2s")
+]
 
 
 @pytest.fixture(scope="module")
@@ -113,10 +148,25 @@ def test_bad_value(httpd, peppers, line, message):
     "line",
     ["ApiKeyPrefix ak", "ApiKeyPrefix 0a aaaaaaaaaaaaaaaaaaaa", "ApiKeyForeign on", "ApiKeyPepperFile none",
      "ApiKeyPepperFile pepper", "ApiKeyPepperFile pepper pepper none", "ApiKeyHeaderPrefix X-C-", "ApiKeyHeaderPrefix "
-     "Caller-", "ApiKeyHeader X-API-Key Authorization apikey", "ApiKeyExport none", "ApiKeyExport HEADERS"],
+     "Caller-", "ApiKeyHeader X-API-Key Authorization apikey", "ApiKeyExport none", "ApiKeyExport HEADERS",
+     "ApiKeyCache off", "ApiKeyCache 4M", "ApiKeyCache 4096k", "ApiKeyCache 4194304", "ApiKeyCache 1g",
+     "ApiKeyCache 256G", "ApiKeyCacheTTL 1ms", "ApiKeyCacheTTL 8784h", "ApiKeyCacheTTL 5min", "ApiKeyNegativeTTL 0",
+     "ApiKeyStale 0", "ApiKeyStale 0s", "ApiKeyStale 1h", "ApiKeyTimeout 10ms", "ApiKeyTimeout 2s", "ApiKeyRefresh OFF",
+     "ApiKeyRefresh 100ms", "ApiKeyUsage off", "ApiKeyUsage 1s", "ApiKeyUsage 1000ms"],
 )  # fmt: skip
 def test_good_value(httpd, peppers, line):
     assert said(httpd, where_allowed(line)) is None
+
+
+def test_more_memory_than_can_be_had(make_httpd):
+    """Only the start itself finds out."""
+    httpd = make_httpd("ApiKeyCache 256G", start=False)
+    httpd.write_config()
+    shell = f'ulimit -v 4000000; exec "{BINARY}" -f "{httpd.config_file}" -DFOREGROUND'
+    assert subprocess.run(["sh", "-c", shell], capture_output=True).returncode != 0
+    line = r"AK0111: ApiKeyCache: \d+ bytes of shared memory cannot be had; choose another size"
+    httpd.expect(line, r"AH00020: Configuration Failed")
+    httpd.wait_log(line)
 
 
 # -- a header that would be removed before it is read ------------------------------------------------------------
@@ -164,13 +214,13 @@ BAD_PARAMS = [
 ]
 POOL = "DBDMin {}, DBDKeep {} and DBDMax {} do not go together; .*DBDMin <= DBDKeep <= DBDMax .*"
 BAD_POOLS = [
-    ("DBDMax 1", "DBDMax 1", (1, 2, 1)),
+    ("DBDMax 1", "DBDMax 1", (0, 2, 1)),
     ("DBDMin 3", "DBDMin 3", (3, 2, 10)),
-    ("DBDKeep 11", "DBDKeep 11", (1, 11, 10)),
+    ("DBDKeep 11", "DBDKeep 11", (0, 11, 10)),
     ("DBDMin 2\nDBDKeep 1", "DBDKeep 1", (2, 1, 10)),
     ("DBDMin 5\nDBDKeep 6\nDBDMax 5", "DBDMax 5", (5, 6, 5)),
-    ("DBDMax 4\nDBDKeep 4\nDBDMax 3", "DBDMax 3", (1, 4, 3)),
-    ('DBDMax "1"', 'DBDMax "1"', (1, 2, 1)),
+    ("DBDMax 4\nDBDKeep 4\nDBDMax 3", "DBDMax 3", (0, 4, 3)),
+    ('DBDMax "1"', 'DBDMax "1"', (0, 2, 1)),
 ]
 
 
@@ -283,7 +333,7 @@ def test_another_driver(make_httpd, scratch):
 
 WRONG = {
     "ApiKeyPrefix X": ("ApiKeyPrefix X", "ApiKeyPrefix: 'X' is not 2 to 20 of a-z and 0-9"),
-    "DBDMax 1": (f"{DBD}\nDBDMax 1\n{USE}", f"DBDMax: {POOL.format(1, 2, 1)}"),
+    "DBDMax 1": (f"{DBD}\nDBDMax 1\n{USE}", f"DBDMax: {POOL.format(0, 2, 1)}"),
     'DBDParams "password=x"': (f'DBDriver mysql\nDBDParams "password=x"\n{USE}', IGNORED.format("password", "pass")),
 }
 

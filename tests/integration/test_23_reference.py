@@ -2,6 +2,7 @@
 """conf/reference.conf and the files that Debian's a2enmod reads: complete, loadable, and true."""
 
 import json
+import math
 import re
 
 import command_table
@@ -39,6 +40,9 @@ def _entries():
 ENTRIES = _entries()
 DIRECTIVES = {entry["Directive"].split()[0]: entry for entry in ENTRIES if "Directive" in entry}
 VARIABLES = {entry["Variable"]: entry for entry in ENTRIES if "Variable" in entry}
+TIMES = [name for name, entry in DIRECTIVES.items() if re.match(r"\w+ time\b", entry["Directive"])]
+# Those of which a single answer tells what they are set to.
+ANSWERED = [name for name in DIRECTIVES if name not in TIMES and name != "ApiKeyCache"]
 
 
 # -- its shape ---------------------------------------------------------------------------------------------------
@@ -68,9 +72,10 @@ def test_lines_are_those_there_are():
 
 
 def test_context_and_override_go_together():
+    override = {"global": "none", "server": "none", "directory": "AuthConfig"}
     for entry in ENTRIES:
         if "Context" in entry:
-            assert (entry["Context"], entry["Override"]) in (("server", "none"), ("directory", "AuthConfig")), entry
+            assert entry["Override"] == override[entry["Context"]], entry
 
 
 # -- against the module ------------------------------------------------------------------------------------------
@@ -101,7 +106,8 @@ def test_directives_are_those_of_the_module(make_httpd):
 
 
 AROUND = {
-    "server": ["{}", "<VirtualHost *:80>\n{}\n</VirtualHost>"],
+    "global": ["{}"],
+    "host": ["<VirtualHost *:80>\n{}\n</VirtualHost>"],
     "directory": [
         f"<{section}>\n{{}}\n</{section.split()[0]}>"
         for section in ('Directory "/x"', 'Location "/x"', 'Files "x"', 'If "true"')
@@ -109,17 +115,21 @@ AROUND = {
 }
 
 
+MAY_STAND_IN = {"global": ("global",), "server": ("global", "host"), "directory": ("directory",)}
+
+
 @pytest.mark.parametrize("name", DIRECTIVES)
 def test_stated_context(unstarted, name):
     """Where the reference says so, the example and the default are accepted; elsewhere they are not."""
     entry = DIRECTIVES[name]
+    refused = rf"{name} (not allowed (here|in <)|cannot occur within <VirtualHost> section)"
     for context, sections in AROUND.items():
         for around in sections:
             for line in (entry["Example"], f"{name} {entry['Default']}"):
                 unstarted.config = around.format(here(line))
                 status, said = unstarted.configtest()
-                assert (status == 0) == (context == entry["Context"]), (line, around, said)
-                assert status == 0 or re.search(rf"{name} not allowed (here|in <)", said), said
+                assert (status == 0) == (context in MAY_STAND_IN[entry["Context"]]), (line, around, said)
+                assert status == 0 or re.search(refused, said), said
 
 
 def test_all_examples_together(unstarted):
@@ -127,19 +137,45 @@ def test_all_examples_together(unstarted):
     server, directory = [], []
     for entry in ENTRIES:
         if "Context" in entry:
-            (server if entry["Context"] == "server" else directory).append(here(entry["Example"]))
+            (directory if entry["Context"] == "directory" else server).append(here(entry["Example"]))
     log = re.findall(r"(?m)^#(LogFormat .*)$", REFERENCE)
-    assert len(server) >= 4 and len(directory) >= 14 and len(log) == 1
+    assert len(server) >= 11 and len(directory) >= 14 and len(log) == 1
     unstarted.config = "\n".join([*server, *log, '<Directory "/x">', *directory, "</Directory>"])
     assert unstarted.configtest() == (0, "Syntax OK\n")
 
 
 # -- defaults ----------------------------------------------------------------------------------------------------
 
+UNITS = {"ms": 1, "s": 1000, "min": 60 * 1000, "h": 3600 * 1000}
+
+
+def _milliseconds(text):
+    number, unit = re.fullmatch(r"(\d+)(ms|s|min|h)?", text).groups()
+    return int(number) * (UNITS[unit] if unit else 0 if number == "0" else None)
+
+
+def test_default_times_are_as_stated():
+    """No test waits for five minutes: this one reads them in the source."""
+    directives, config = ((ROOT / "src" / "httpd" / name).read_text() for name in ("directives.c", "config.c"))
+    members = dict(re.findall(r'INTERVAL\("(\w+)", (\w+),', directives))
+    defaults = dict(re.findall(r"conf->(\w+) = interval\(conf->\1, ([\d *]+)\)", config))
+    inside = {name: math.prod(map(int, defaults[member].split("*"))) for name, member in members.items()}
+    assert inside == {name: _milliseconds(DIRECTIVES[name]["Default"]) for name in TIMES}
+    assert all(_milliseconds(DIRECTIVES[name]["Example"].split()[1]) != inside[name] for name in TIMES)
+
+
+def test_default_size_is_as_stated(make_httpd):
+    def capacity(line):
+        return re.search(r"holds (\d+) keys", make_httpd(line).wait_log("AK0112: "))[1]
+
+    entry = DIRECTIVES["ApiKeyCache"]
+    assert capacity("") == capacity(f"ApiKeyCache {entry['Default']}") != capacity(entry["Example"])
+
+
 
 @pytest.fixture(scope="module")
 def hosts(make_module_httpd, make_module_app, module_database):
-    """The host "bare" says nothing, "stated" all defaults, and one host for each directive its example."""
+    """The host "bare" says nothing, "stated" the defaults, and one host for each directive its example."""
     app = make_module_app(HttpApp)
 
     def host(name, lines):
@@ -153,8 +189,8 @@ def hosts(make_module_httpd, make_module_app, module_database):
              app.config("/key"), app.config("/open"), "</VirtualHost>", ""]
         )  # fmt: skip
 
-    config = host("bare", []) + host("stated", [f"{name} {entry['Default']}" for name, entry in DIRECTIVES.items()])
-    config += "".join(host(name, [entry["Example"]]) for name, entry in DIRECTIVES.items())
+    config = host("bare", []) + host("stated", [f"{name} {DIRECTIVES[name]['Default']}" for name in ANSWERED])
+    config += "".join(host(name, [DIRECTIVES[name]["Example"]]) for name in ANSWERED)
     httpd = make_module_httpd(config, modules=app.modules, dbd=module_database.dbd_params(), start=False)
     _write_pepper(httpd)
     return httpd.start()
@@ -198,7 +234,7 @@ def test_defaults_are_as_stated(hosts, questions):
     assert _answers(hosts, questions, "stated") == _answers(hosts, questions, "bare")
 
 
-@pytest.mark.parametrize("name", DIRECTIVES)
+@pytest.mark.parametrize("name", ANSWERED)
 def test_examples_make_a_difference(hosts, questions, name):
     """Or the test above would not notice a wrong default."""
     assert _answers(hosts, questions, name) != _answers(hosts, questions, "bare")
@@ -260,7 +296,8 @@ CONF = (ROOT / "conf" / "authn_apikey.conf").read_text()
 def _enabled(httpd, conf):
     """The server as after `a2enmod authn_apikey`: what the .load file depends on, itself, and the .conf."""
     httpd.apikey = False
-    httpd.modules = ["unixd", "log_config", "mime", "dir", *re.search(r"(?m)^# Depends: (.*)$", LOAD)[1].split()]
+    needed = re.search(r"(?m)^# Depends: (.*)$", LOAD)[1].split()
+    httpd.modules = ["unixd", "log_config", "mime", "dir", "watchdog", *needed]
     (line,) = [line for line in LOAD.split("\n") if line and not line.startswith("#")]
     assert line == "LoadModule authn_apikey_module /usr/lib/apache2/modules/mod_authn_apikey.so"
     httpd.config = f"{line.replace('/usr/lib/apache2/modules/mod_authn_apikey.so', str(MODULE))}\n{conf}"
@@ -276,7 +313,7 @@ def test_enabling_it_untouched_changes_nothing(make_httpd):
 def test_uncommented_it_is_enough_for_a_location(make_httpd):
     httpd = make_httpd(start=False)
     lines = re.sub(r"(?m)^(\s*)#(?=\S)", r"\1", CONF)
-    assert lines.count("DBDParams") > 1 and "ApiKeyPrefix ak" in lines
+    assert lines.count("DBDParams") > 1 and "ApiKeyPrefix ak" in lines and "\n    ApiKeyCache " in lines
     use = '<Location "/x">\nAuthType Bearer\nRequire apikey\n</Location>'
     assert _enabled(httpd, lines + use) == (0, "Syntax OK\n")
     assert _enabled(httpd, CONF + use)[0] != 0

@@ -12,7 +12,7 @@ from judged import basic
 
 FOLDER = ROOT / "conf" / "examples"
 # What any httpd has that serves files, and what authn_apikey.load depends on.
-STOCK = ["unixd", "log_config", "mime", "dir", "authn_core", "authz_core", "dbd"]
+STOCK = ["unixd", "log_config", "mime", "dir", "watchdog", "authn_core", "authz_core", "dbd"]
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,15 @@ from harness import ROOT, SCHEMA
 from harness.apikeyctl import ApikeyCtl
 from harness.keyfmt import insert_key
 from harness.mariadb import SqlError
+from harness.process import wait_for
 
 GRANTS = (ROOT / "conf" / "grants.sql").read_text()
 ACCOUNTS = ["apikey_check", "apikey_manage", "apikey_definer"]
-TABLES = ["api_key_list", "api_key_secrets", "api_key_settings", "api_key_team_members", "api_key_usage", "api_keys"]
+TABLES = [
+    "api_key_changes", "api_key_list", "api_key_secrets", "api_key_settings", "api_key_team_members", "api_key_usage",
+    "api_key_usage_writers", "api_keys",
+]  # fmt: skip
+TRIGGERS = [f"{table}_feed_{event}" for table in ("api_key_secrets", "api_keys") for event in ("delete", "update")]
 
 CONSTRAINT_FAILED = 4025
 TOO_LONG = 1406
@@ -36,7 +41,7 @@ def contents(database):
     definitions = {
         name: list(database.sql(f"SHOW CREATE TABLE {name}")[0].values())[1]
         for name in (row["TABLE_NAME"] for row in tables(database))
-    }
+    } | {row["name"]: row["statement"] for row in triggers(database)}
     return definitions, database.sql("SELECT * FROM api_key_settings ORDER BY name")
 
 
@@ -44,6 +49,14 @@ def tables(database):
     return database.sql(
         "SELECT TABLE_NAME, ENGINE, TABLE_COLLATION FROM information_schema.TABLES"
         f" WHERE TABLE_SCHEMA = '{database.name}' ORDER BY BINARY TABLE_NAME"
+    )
+
+
+def triggers(database):
+    return database.sql(
+        "SELECT TRIGGER_NAME AS name, CONCAT_WS(' ', ACTION_TIMING, EVENT_MANIPULATION, EVENT_OBJECT_TABLE,"
+        " ACTION_STATEMENT, CHARACTER_SET_CLIENT, SQL_MODE) AS statement"
+        f" FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = '{database.name}' ORDER BY BINARY TRIGGER_NAME"
     )
 
 
@@ -65,6 +78,8 @@ def test_the_tables(module_database):
     assert [row["TABLE_NAME"] for row in found] == TABLES
     assert {row["ENGINE"] for row in found} == {"InnoDB", None}  # None: the view
     assert {row["TABLE_COLLATION"] for row in found} == {"utf8mb4_bin", None}
+    assert [row["name"] for row in triggers(module_database)] == TRIGGERS
+    assert module_database.value("SELECT value FROM api_key_settings WHERE name = 'feed'") == "triggers"
 
 
 @in_every_session
@@ -287,6 +302,23 @@ def test_a_deleted_key_takes_its_secrets_along(database):
     assert refused(database, orphan) == 1452
 
 
+def test_a_change_of_a_key_is_written_to_the_feed(database):
+    def changes(statement):
+        last = database.value("SELECT COALESCE(MAX(id), 0) FROM api_key_changes")
+        added = f"SELECT key_id FROM api_key_changes WHERE id > {last} ORDER BY id"
+        return [row["key_id"] for row in database.sql(f"{statement}; {added}")]
+
+    first, second = (str(insert_key(database, "user", name)[0]) for name in ("alice", "bob"))
+    assert database.value("SELECT COUNT(*) FROM api_key_changes") == "0"  # nobody knows a new key
+    assert changes("UPDATE api_keys SET revoked_at = NOW() WHERE owner_id = 'alice'") == [first]
+    assert changes("UPDATE api_keys SET expires_at = NOW()") == [first, second]
+    assert changes(f"UPDATE api_key_secrets SET expires_at = NOW() WHERE key_id = {second}") == [second]
+    assert changes(f"DELETE FROM api_key_secrets WHERE key_id = {second}") == [second]
+    assert changes(f"UPDATE api_keys SET id = 77 WHERE id = {second}") == [second]
+    assert changes(f"DELETE FROM api_keys WHERE id = {first}") == [first]  # and nothing of its secrets
+    assert changes("START TRANSACTION; UPDATE api_keys SET revoked_at = NOW(); ROLLBACK") == []
+
+
 # -- indexes ---------------------------------------------------------------------------------------------------
 
 
@@ -383,8 +415,10 @@ CHECK_MAY_NOT = [
     "UPDATE api_key_secrets SET key_id = 1",
     "DELETE FROM api_key_secrets",
     "UPDATE api_key_settings SET value = ''",
-    "SELECT * FROM api_key_usage",
-    "INSERT INTO api_key_usage VALUES (1, NOW(), '', 1)",
+    "DELETE FROM api_key_usage",
+    "DELETE FROM api_key_usage_writers",
+    "INSERT INTO api_key_changes (key_id) VALUES (1)",
+    "UPDATE api_key_changes SET key_id = 1",
     "SELECT * FROM api_key_team_members",
     "CREATE TABLE mine (a INT)",
     "DROP TABLE api_keys",
@@ -394,6 +428,9 @@ MANAGE_MAY_NOT = [
     "DELETE FROM api_key_secrets",
     "UPDATE api_key_settings SET value = ''",
     "UPDATE api_key_usage SET use_count = 0",
+    "INSERT INTO api_key_changes (key_id) VALUES (1)",
+    "DELETE FROM api_key_changes",
+    "SELECT * FROM api_key_usage_writers",
     "INSERT INTO api_key_team_members (team_id, user_id) VALUES ('t', 'u')",
     "DROP TABLE api_keys",
 ]
@@ -409,12 +446,18 @@ def test_accounts_can_do_no_more_than_they_must(database, accounts, account):
         assert caught.value.code in DENIED, f"{statement}: {caught.value}"
 
 
-def test_the_checking_account_can_check(database, accounts, make_httpd):
-    _, key = insert_key(database, "user", "alice")
+def test_the_checking_account_can_do_all_that_httpd_does(database, accounts, make_httpd):
+    """Check, read the feed, prune it, and write down what was used: a complaint of httpd's would fail the test."""
+    number, key = insert_key(database, "user", "alice")
     password = accounts["apikey_check"]
     httpd = make_httpd('<Location "/">\nAuthType Bearer\nRequire apikey\n</Location>',
                        dbd=database.dbd_params("apikey_check", password))  # fmt: skip
     assert httpd.get("/", key=key).status == 200
+    database.sql(f"UPDATE api_keys SET revoked_at = UTC_TIMESTAMP(3) WHERE id = {number}")
+    httpd.expect("AK0003: API key revoked")
+    wait_for(lambda: httpd.get("/", key=key).status == 401)
+    httpd.stop()
+    assert int(database.value(f"SELECT use_count FROM api_key_usage WHERE key_id = {number}")) > 0
 
 
 def test_the_managing_account_can_manage(database, accounts, scratch):

@@ -13,7 +13,7 @@ import pytest
 from harness import APIKEYCTL
 from harness.apikeyctl import ApikeyCtl
 from harness.keyfmt import check_digits, digest, fingerprint, insert_key, mint, mistyped
-from harness.process import patience
+from harness.process import patience, wait_for
 
 DONE, NOT_DONE, USAGE, NO_DATABASE = range(4)
 COMMANDS = ["init", "create", "list", "show", "revoke", "check"]
@@ -475,7 +475,7 @@ def test_httpd_takes_the_keys(ctl, database, make_httpd, pepper):
         made = json.loads(ctl.ok("create", *owner, "--json", "--pepper", secret))
         assert httpd.get("/", made["api_key"]).status == 200
         ctl.revoke(made["id"])
-        assert httpd.get("/", made["api_key"]).status == 401
+        wait_for(lambda: httpd.get("/", made["api_key"]).status == 401)
     httpd.expect(r"AK0003: API key revoked: key \d+ of (team blue|user alice)")
 
 

@@ -29,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,7 +44,8 @@ enum {
     REALMS = 3, /* each with a process that writes its usage */
     CHILDREN = PROCESSES + REALMS,
     TALLY_BYTES = 64 * 32 * APIKEY_TALLY_STRIPES * 4,
-    MAY_BE_ABSENT = 8 /* every eighth key: it is absent in its odd versions */
+    MAY_BE_ABSENT = 8, /* every eighth key: it is absent in its odd versions */
+    UNFED = 4          /* every fourth but one: it changes all the time and is never dropped */
 };
 
 typedef struct {
@@ -168,12 +170,18 @@ static void fill_text(char *text, size_t len, uint64_t seed)
     text[len] = '\0';
 }
 
-/* All of a row follows from the key and its version. One in eight is long, so that a key moves
- * from one table to the other. */
+/* Of such keys all versions are good, so that every mixture of two would be seen. */
+static bool is_unfed(uint64_t k)
+{
+    return k % UNFED == 1;
+}
+
+/* All of a row follows from the key and its version. Some are long, so that a key moves from
+ * one table to the other. */
 static void make_row(row_t *row, uint64_t k, uint64_t version)
 {
     const uint64_t seed = scramble(k * 1000003 + version);
-    const bool is_long = seed % 8 == 0;
+    const bool is_long = seed % (is_unfed(k) ? 2 : 8) == 0;
 
     fill_text(row->owner, 1 + (seed >> 8) % (is_long ? APIKEY_OWNER_MAX : 39), seed);
     fill_text(row->scopes, (seed >> 20) % (is_long ? APIKEY_SCOPES_MAX + 1 : 40), seed >> 3);
@@ -205,8 +213,8 @@ static void check_fact(uint64_t k, const apikey_record_t *record, uint64_t floor
               record->owner);
     }
     if (version < floor) {
-        wrong("key %lu: version %lu was found, but %lu had been dropped", (unsigned long)k,
-              (unsigned long)version, (unsigned long)floor - 1);
+        wrong("key %lu: version %lu was found, but all before %lu had been dropped",
+              (unsigned long)k, (unsigned long)version, (unsigned long)floor);
     }
     if (version > atomic_load(&all.shared->version[k])) {
         wrong("key %lu: version %lu has never been", (unsigned long)k, (unsigned long)version);
@@ -216,7 +224,8 @@ static void check_fact(uint64_t k, const apikey_record_t *record, uint64_t floor
 static void ask_database(self_t *self, uint64_t k)
 {
     const uint64_t sequence = apikey_facts_sequence(&all.facts);
-    const uint64_t version = atomic_load(&all.shared->version[k]);
+    const uint64_t version =
+        atomic_fetch_add(&all.shared->version[k], is_unfed(k)) + is_unfed(k);
     const int64_t now = now_ms();
     row_t row;
 
@@ -252,7 +261,7 @@ static void request(self_t *self, uint64_t k)
         happened(UNKNOWN);
     }
     if (state == APIKEY_FACT_UNKNOWN || state == APIKEY_FACT_STALE ||
-        random_below(self, 16) == 0) {
+        random_below(self, is_unfed(k) ? 2 : 16) == 0) {
         ask_database(self, k);
     }
 }
@@ -270,6 +279,9 @@ static void change(uint64_t k)
 {
     const uint64_t version = atomic_fetch_add(&all.shared->version[k], 1) + 1;
 
+    if (is_unfed(k)) {
+        return;
+    }
     if (k % MAY_BE_ABSENT == 0) {
         apikey_facts_flush(&all.facts);
         happened(FLUSHES);
@@ -291,7 +303,7 @@ static apikey_address_t address_of(uint64_t id, uint64_t salt)
 
 static void use(self_t *self)
 {
-    const uint64_t n = random_below(self, random_below(self, 2) ? 4 : COUNTED);
+    const uint64_t n = random_below(self, random_below(self, 8) ? COUNTED : 4);
     const apikey_address_t address = address_of(n + 1, random_below(self, 1 << 30));
     _Atomic uint64_t *begun = &all.shared->begun[self->worker][n];
     bool crowded;
@@ -349,9 +361,6 @@ static bool write_usage(unsigned int realm, uint64_t *from)
     }
     atomic_store(&batch->requested, atomic_load(&batch->sequence));
     while (atomic_load(&batch->done) != atomic_load(&batch->sequence)) {
-        if (getppid() == 1) {
-            _exit(1);
-        }
         sched_yield();
     }
     apikey_tally_written(&all.tally, batch->entry, atomic_load(&batch->count));
@@ -392,14 +401,15 @@ static void *work(void *baton)
         const uint64_t k = random_below(self, random_below(self, 4) ? HOT : KEYS);
         const uint64_t what = random_below(self, 1000);
 
-        if (what < 20) {
+        if (self->worker % THREADS !=
+            0) { /* all but the first: wherever it is stopped, it counts */
+            use(self);
+        }
+        else if (what < 20) {
             /* changes of keys that may be absent flush everything: seldom */
             if (k % MAY_BE_ABSENT != 0 || random_below(self, 8) == 0) {
                 change(k);
             }
-        }
-        else if (what < 300) {
-            use(self);
         }
         else {
             request(self, k);
@@ -425,7 +435,7 @@ static self_t self_of(unsigned int child, unsigned int thread, uint64_t seed)
 {
     const unsigned int worker =
         child < PROCESSES ? child * THREADS + thread : child - PROCESSES;
-    const self_t self = {scramble(seed + child * 64 + thread), worker};
+    const self_t self = {scramble(seed + child * UINT64_C(64) + thread), worker};
     return self;
 }
 
@@ -461,10 +471,15 @@ static void join_crew(crew_t *crew)
 
 static pid_t start_process(unsigned int child, uint64_t seed)
 {
+    const pid_t parent = getpid();
     const pid_t pid = fork();
 
     if (pid == 0) {
         crew_t crew;
+        /* A parent that found something wrong just ends, maybe already. */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) {
+            _exit(1);
+        }
         start_crew(&crew, child, seed);
         join_crew(&crew);
         _exit(0);
@@ -490,30 +505,40 @@ static void reap(pid_t pid, bool killed)
     }
 }
 
-/* Something happens to somebody. Clocks only go wrong where the tally does not see it: it is
- * told to believe that nobody stands still for two seconds. */
+static int64_t some_skew(self_t *self)
+{
+    return (int64_t)random_below(self, 7) * 1000 - 3000;
+}
+
+/* Stops a process for what its clock will say were seconds: what it was writing is taken by
+ * others, and then it goes on, or is killed. The tally is told the true time: it relies on
+ * nobody standing still for two seconds. */
+static void stop(pid_t pid, bool for_ever, self_t *self)
+{
+    kill(pid, SIGSTOP);
+    atomic_store(&all.shared->skew_ms, some_skew(self));
+    poll(NULL, 0, (int)random_below(self, 4));
+    serve_database();
+    if (for_ever) {
+        kill(pid, SIGKILL);
+    }
+    kill(pid, SIGCONT);
+    all.stopped++;
+}
+
+/* Something happens to somebody. */
 static void mishap(pid_t *pids, self_t *self)
 {
     const unsigned int child = (unsigned int)random_below(self, CHILDREN);
     const uint64_t what = random_below(self, 10);
 
-    if (what < 4) {
-        kill(pids[child], SIGSTOP);
-        poll(NULL, 0, (int)random_below(self, 4));
-        serve_database();
-        if (what == 0) { /* killed while it is stopped, wherever that was */
-            kill(pids[child], SIGKILL);
-        }
-        kill(pids[child], SIGCONT);
-        all.stopped++;
+    if (what < 8) {
+        stop(pids[child], what == 0, self);
     }
-    else if (what < 6) {
+    else {
         kill(pids[child], SIGKILL);
     }
-    else if (what == 6) {
-        atomic_store(&all.shared->skew_ms, (int64_t)random_below(self, 7) * 1000 - 3000);
-    }
-    if (what == 0 || what == 4 || what == 5) {
+    if (what == 0 || what >= 8) {
         reap(pids[child], true);
         all.killed++;
         pids[child] = start_process(child, scramble(self->state));
@@ -564,7 +589,7 @@ static void run_threads(int64_t until, self_t *self)
     while (clock_ms() < until) {
         serve_database();
         poll(NULL, 0, 1);
-        atomic_store(&all.shared->skew_ms, (int64_t)random_below(self, 7) * 1000 - 3000);
+        atomic_store(&all.shared->skew_ms, some_skew(self));
     }
     atomic_store(&all.shared->stop, 1);
     for (i = 0; i < CHILDREN; i++) { /* the writers may be waiting for the database */
@@ -583,7 +608,7 @@ static void run_threads(int64_t until, self_t *self)
 /* Nobody is left. Whoever was killed at it left slots behind that must be of use again. */
 static void check_facts_afterwards(void)
 {
-    const int64_t later = clock_ms() + 3600 * 1000;
+    const int64_t later = clock_ms() + INT64_C(3600) * 1000;
     uint64_t k;
 
     for (k = 0; k < KEYS; k++) {
@@ -663,7 +688,7 @@ static void check_slots_afterwards(void)
     const _Atomic uint64_t *word = all.tally_memory;
     size_t i;
 
-    apikey_tally_sweep(&all.tally, clock_ms() + 3600 * 1000);
+    apikey_tally_sweep(&all.tally, clock_ms() + INT64_C(3600) * 1000);
     for (i = 0; i < TALLY_BYTES / 8; i += 8) {
         if (atomic_load(&word[i]) != 0) {
             wrong("counter %lu is not free: %016lx", (unsigned long)i / 8,

@@ -133,26 +133,33 @@ static void lengths(void **state)
 static void every_field(void **state)
 {
     const apikey_facts_t *facts = &((block_t *)*state)->facts;
-    static const apikey_record_t table[] = {
-        {1, APIKEY_OWNER_USER, "alice", "orders:read", APIKEY_NEVER, false, NULL},
-        {2, APIKEY_OWNER_TEAM, "team", "", 0, true, NULL},
-        {UINT64_MAX, APIKEY_OWNER_USER, "\xf0\x9f\x94\x91", "a", -1, true, NULL},
-        {0, APIKEY_OWNER_TEAM, "x", "", INT64_MIN, false, NULL},
-        {5, APIKEY_OWNER_NONE, "x", "", INT64_C(1790000000123), false, NULL},
+    static const struct {
+        const char *what;
+        apikey_record_t record;
+    } table[] = {
+        {"usual", {1, APIKEY_OWNER_USER, "alice", "orders:read", APIKEY_NEVER, false, NULL}},
+        {"revoked", {2, APIKEY_OWNER_TEAM, "team", "", 0, true, NULL}},
+        {"largest id",
+         {UINT64_MAX, APIKEY_OWNER_USER, "\xf0\x9f\x94\x91", "a", -1, true, NULL}},
+        {"earliest expiry", {0, APIKEY_OWNER_TEAM, "x", "", INT64_MIN, false, NULL}},
+        {"nobody", {5, APIKEY_OWNER_NONE, "x", "", INT64_C(1790000000123), false, NULL}},
     };
     apikey_fact_t fact;
     size_t i;
 
     for (i = 0; i < COUNT(table); i++) {
-        const apikey_record_t *r = &fact.record;
-        apikey_facts_put(facts, mac_of(i), &table[i], 0, now, &terms);
-        check(table[i].owner,
+        const char *what = table[i].what;
+        const apikey_record_t *in = &table[i].record;
+        const apikey_record_t *out = &fact.record;
+
+        apikey_facts_put(facts, mac_of(i), in, 0, now, &terms);
+        check(what,
               apikey_facts_get(facts, mac_of(i), &terms, now, &fact) == APIKEY_FACT_FRESH);
-        check(table[i].owner, r->id == table[i].id && r->owner_type == table[i].owner_type);
-        check(table[i].owner, r->expires_ms == table[i].expires_ms);
-        check(table[i].owner, r->revoked == table[i].revoked && r->unusable == NULL);
-        check(table[i].owner, strcmp(r->owner, table[i].owner) == 0);
-        check(table[i].owner, strcmp(r->scopes, table[i].scopes) == 0);
+        check(what, out->id == in->id && out->owner_type == in->owner_type);
+        check(what, out->expires_ms == in->expires_ms);
+        check(what, out->revoked == in->revoked && out->unusable == NULL);
+        check(what, strcmp(out->owner, in->owner) == 0);
+        check(what, strcmp(out->scopes, in->scopes) == 0);
     }
 }
 
@@ -372,14 +379,14 @@ static void sizes(void **state)
     assert_true(apikey_facts_map(&facts, memory, least));
     assert_true(apikey_facts_capacity(0) == 0 && apikey_facts_capacity(1) == 0);
     assert_int_equal(apikey_facts_capacity(least), facts.brief.buckets * APIKEY_TABLE_WAYS);
-    assert_true(apikey_facts_capacity(240 * 1024 * 1024) > 1300000);
+    assert_true(apikey_facts_capacity((size_t)240 << 20) > 1300000);
     free(memory);
 }
 
 /* Filled to three quarters, which is what a million keys in 256 MiB are. */
 static void filling(void **state)
 {
-    const size_t size = 8 * 1024 * 1024;
+    const size_t size = (size_t)8 << 20;
     const uint64_t keys = apikey_facts_capacity(size) * 3 / 4;
     block_t block;
     const apikey_facts_t *facts = &block.facts;

@@ -15,6 +15,8 @@ enum {
     BOTH = 2 * APIKEY_TABLE_WAYS /* places of an entry */
 };
 
+#define BUCKET_BYTES (BUCKET_WORDS * sizeof(uint64_t))
+
 static const int64_t now = INT64_C(1790000000000);
 
 static _Atomic uint64_t memory[2 * BUCKET_WORDS];
@@ -28,7 +30,7 @@ static apikey_table_t fresh(int buckets)
     for (i = 0; i < COUNT(memory); i++) {
         memory[i] = 0;
     }
-    assert_true(apikey_table_map(&table, memory, (size_t)buckets * BUCKET_WORDS * 8, WORDS));
+    assert_true(apikey_table_map(&table, memory, (size_t)buckets * BUCKET_BYTES, WORDS));
     assert_int_equal(table.buckets, buckets);
     return table;
 }
@@ -106,12 +108,12 @@ static void sizes(void **state)
         uint64_t slots;
     } table[] = {
         {"nothing", 0, WORDS, 0},
-        {"a byte too little", BUCKET_WORDS * 8 - 1, WORDS, 0},
-        {"one bucket", BUCKET_WORDS * 8, WORDS, 8},
-        {"a byte less than two", BUCKET_WORDS * 16 - 1, WORDS, 8},
-        {"two", BUCKET_WORDS * 16, WORDS, 16},
+        {"a byte too little", BUCKET_BYTES - 1, WORDS, 0},
+        {"one bucket", BUCKET_BYTES, WORDS, 8},
+        {"a byte less than two", 2 * BUCKET_BYTES - 1, WORDS, 8},
+        {"two", 2 * BUCKET_BYTES, WORDS, 16},
         {"all there is", SIZE_MAX, 1, SIZE_MAX / 512 * 8},
-        {"a huge payload", SIZE_MAX, 65535, SIZE_MAX / 8 / (8 * 65542) * 8},
+        {"a huge payload", SIZE_MAX, 65535, SIZE_MAX / 8 / UINT64_C(524336) * 8},
         {"too huge a payload", 1 << 20, 65535, 0},
     };
     apikey_table_t t;

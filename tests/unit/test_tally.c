@@ -13,6 +13,7 @@ enum {
 /* A slot's words, as tally.c has them, for the states that processes leave when they die. */
 enum { KEY, TOTAL, WRITTEN, LAST, ADDRESS0, ADDRESS1, BUSY };
 
+#define BYTES (SLOTS * SLOT_WORDS * sizeof(uint64_t))
 #define CLOSING (UINT64_C(1) << 63)
 #define GENERATION (UINT64_C(1) << 48)
 
@@ -100,7 +101,7 @@ static void write_all(const apikey_tally_t *tally)
 static _Atomic uint64_t *slot_in_use(void)
 {
     _Atomic uint64_t *found = NULL;
-    int i;
+    size_t i;
 
     for (i = 0; i < SLOTS; i++) {
         if (memory[i * SLOT_WORDS]) {
@@ -120,12 +121,12 @@ static void sizes(void **state)
     } table[] = {
         {"nothing", 0, 0, false},
         {"less than an alignment", 8, 8, false},
-        {"a byte too little", 0, SLOTS * 64 - 1, false},
-        {"the least", 0, SLOTS * 64, true},
-        {"the least, badly aligned", 8, SLOTS * 64, false},
-        {"badly aligned, with room for it", 8, SLOTS * 64 + 56, true},
+        {"a byte too little", 0, BYTES - 1, false},
+        {"the least", 0, BYTES, true},
+        {"the least, badly aligned", 8, BYTES, false},
+        {"badly aligned, with room for it", 8, BYTES + 56, true},
     };
-    static _Alignas(64) unsigned char bytes[SLOTS * 64 + 128];
+    static _Alignas(64) unsigned char bytes[BYTES + 128];
     apikey_tally_t tally;
     size_t i;
 
@@ -141,21 +142,21 @@ static void sizes(void **state)
 static void keys_and_realms(void **state)
 {
     static const struct {
-        unsigned int realm;
         uint64_t id;
+        unsigned int realm;
         bool ok;
     } table[] = {
-        {0, 1, true},
+        {1, 0, true},
         {1, 1, true},
-        {15, 1, true},
-        {0, (UINT64_C(1) << 59) - 1, true},
-        {15, (UINT64_C(1) << 59) - 1, true},
+        {1, 15, true},
+        {(UINT64_C(1) << 59) - 1, 0, true},
+        {(UINT64_C(1) << 59) - 1, 15, true},
         {0, 0, false},
-        {1, 0, false},
-        {16, 1, false},
-        {UINT32_MAX, 1, false},
-        {0, UINT64_C(1) << 59, false},
-        {0, UINT64_MAX, false},
+        {0, 1, false},
+        {1, 16, false},
+        {1, UINT32_MAX, false},
+        {UINT64_C(1) << 59, 0, false},
+        {UINT64_MAX, 0, false},
     };
     const apikey_tally_t tally = fresh();
     size_t i, n;
@@ -315,23 +316,22 @@ static void sweeping(void **state)
     enum { NONE = -1 };
     static const struct {
         const char *what;
-        int counted;
-        bool written;
         int64_t idle;
+        int counted;
+        bool written, freed;
         int word; /* to be changed */
         uint64_t value;
-        bool freed;
     } table[] = {
-        {"used lately", 2, true, 0, NONE, 0, false},
-        {"idle", 2, true, 1, NONE, 0, true},
-        {"idle, not written", 2, false, 1, NONE, 0, false},
-        {"taken, not yet counted", 1, true, 1, TOTAL, 0, true},
-        {"left closing by a sweeper", 2, true, 0, KEY, 7 | CLOSING, true},
-        {"left closing and used after all", 2, false, 0, KEY, 7 | CLOSING, false},
-        {"left closing with its counts gone", 2, true, 0, TOTAL, GENERATION, true},
-        {"somebody is noting a use", 2, true, 1, BUSY, 1790000000000, false},
-        {"somebody died noting a use", 2, true, 1, BUSY, 1790000000000 - 2001, true},
-        {"a sweeper died at it", 2, true, 1, BUSY, 1, true},
+        {"used lately", 0, 2, true, false, NONE, 0},
+        {"idle", 1, 2, true, true, NONE, 0},
+        {"idle, not written", 1, 2, false, false, NONE, 0},
+        {"taken, not yet counted", 1, 1, true, true, TOTAL, 0},
+        {"left closing by a sweeper", 0, 2, true, true, KEY, 7 | CLOSING},
+        {"left closing and used after all", 0, 2, false, false, KEY, 7 | CLOSING},
+        {"left closing with its counts gone", 0, 2, true, true, TOTAL, GENERATION},
+        {"somebody is noting a use", 1, 2, true, false, BUSY, 1790000000000},
+        {"somebody died noting a use", 1, 2, true, true, BUSY, 1790000000000 - 2001},
+        {"a sweeper died at it", 1, 2, true, true, BUSY, 1},
     };
     size_t i;
 
