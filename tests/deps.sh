@@ -12,7 +12,7 @@ libmariadb-dev libssl-dev libjansson-dev zlib1g-dev libcmocka-dev
 mariadb-server-core mariadb-client-core
 php-fpm uwsgi-core uwsgi-plugin-python3 curl
 python3 python3-pytest
-valgrind clang clang-format clang-tidy cppcheck universal-ctags
+valgrind wrk clang clang-format clang-tidy cppcheck universal-ctags
 '
 
 missing=''
