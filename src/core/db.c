@@ -122,9 +122,10 @@ apikey_db_t *apikey_db_make(MYSQL *connection, apr_pool_t *pool)
     return db;
 }
 
+/* Decimals too, which COALESCE() makes of an unsigned number and a signed one. */
 static bool is_integer(enum enum_field_types type)
 {
-    return type == MYSQL_TYPE_TINY || type == MYSQL_TYPE_SHORT || type == MYSQL_TYPE_INT24 ||
+    return type == MYSQL_TYPE_NEWDECIMAL || type == MYSQL_TYPE_TINY || type == MYSQL_TYPE_SHORT || type == MYSQL_TYPE_INT24 ||
            type == MYSQL_TYPE_LONG || type == MYSQL_TYPE_LONGLONG;
 }
 

@@ -6,10 +6,27 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <openssl/sha.h>
+#include <pthread.h>
 #include <string.h>
 
 const apikey_peppers_t apikey_no_pepper = {1, {{NULL, 0, ""}}};
+
+static EVP_MD *fetched;
+
+static void fetch_sha256(void)
+{
+    fetched = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
+/* Fetched once: libcrypto looks an algorithm up by name at every SHA256(), which costs as much as
+ * the digest. */
+static const EVP_MD *sha256(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, fetch_sha256);
+    return fetched;
+}
 
 bool apikey_digest(unsigned char out[APIKEY_DIGEST_LEN], const apikey_pepper_t *pepper,
                    const char *text, size_t len)
@@ -17,9 +34,9 @@ bool apikey_digest(unsigned char out[APIKEY_DIGEST_LEN], const apikey_pepper_t *
     unsigned int outlen = 0;
 
     if (!pepper->bytes) {
-        return SHA256((const unsigned char *)text, len, out) != NULL;
+        return EVP_Digest(text, len, out, NULL, sha256(), NULL) == 1;
     }
-    return HMAC(EVP_sha256(), pepper->bytes, (int)pepper->len, (const unsigned char *)text, len,
+    return HMAC(sha256(), pepper->bytes, (int)pepper->len, (const unsigned char *)text, len,
                 out, &outlen) &&
            outlen == APIKEY_DIGEST_LEN;
 }

@@ -8,12 +8,12 @@ const char apikey_base62[62 + 1] =
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /* Locale-independent on purpose: isalnum() is not. */
-const bool apikey_is_base62[256] = {
+static const bool base62[256] = {
     ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true};
 
 static bool is_base62(char c)
 {
-    return apikey_is_base62[(unsigned char)c];
+    return base62[(unsigned char)c];
 }
 
 static bool is_prefix_char(char c)
@@ -65,15 +65,17 @@ static void write_check(char *out, const char *text, size_t len)
 static bool body_ok(const char *text, size_t len, size_t body)
 {
     char check[APIKEY_CHECK_LEN];
+    bool legal = true;
     size_t i;
 
     if (len - body != APIKEY_RANDOM_LEN + APIKEY_CHECK_LEN) {
         return false;
     }
     for (i = body; i < len; i++) {
-        if (!is_base62(text[i])) {
-            return false;
-        }
+        legal &= is_base62(text[i]);
+    }
+    if (!legal) {
+        return false;
     }
     write_check(check, text, len - APIKEY_CHECK_LEN);
     return memcmp(check, text + len - APIKEY_CHECK_LEN, APIKEY_CHECK_LEN) == 0;

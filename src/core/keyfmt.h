@@ -17,9 +17,6 @@ enum {
 /* 0-9A-Za-z, the digits of both the random part and the check. */
 extern const char apikey_base62[62 + 1];
 
-/* Whether a byte is one of them. */
-extern const bool apikey_is_base62[256];
-
 typedef enum {
     APIKEY_FORM_FOREIGN = 0, /* does not begin with one of our prefixes and a kind */
     APIKEY_FORM_DAMAGED,     /* begins like ours, but is mistyped, cut or made up */

@@ -20,14 +20,15 @@
     "CAST(IF(CHARSET(" column ") = 'binary', " column "," \
     " CONVERT(" column " USING utf8mb4)) AS BINARY)"
 
+/* The names are short because the server sends them with every answer. */
 #define FIND \
-    "SELECT s.digest, k.id, " \
-    BYTES("k.owner_type") ", " \
-    BYTES("k.owner_id") ", " \
-    BYTES("k.scopes") ", " \
-    MS("k.expires_at") ", " \
-    MS("s.expires_at") ", " \
-    "k.revoked_at IS NOT NULL" \
+    "SELECT s.digest d, k.id i, " \
+    BYTES("k.owner_type") " t, " \
+    BYTES("k.owner_id") " o, " \
+    BYTES("k.scopes") " s, " \
+    MS("k.expires_at") " e, " \
+    MS("s.expires_at") " f, " \
+    "k.revoked_at IS NOT NULL r" \
     " FROM api_key_secrets s JOIN api_keys k ON k.id = s.key_id WHERE s.digest "
 
 #define STATUS \

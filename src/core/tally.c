@@ -8,7 +8,6 @@ enum {
     WINDOW = 32,
     LINE = 64,       /* of the processor's cache: a slot has its own */
     STEAL_MS = 2000, /* far above what noting a use takes */
-    SWEEPER = 1,     /* in the place of a time, and older than any */
     TRIES = 100
 };
 
@@ -18,16 +17,17 @@ enum {
 #define REALMS 16
 #define ID_MASK ((UINT64_C(1) << REALM_SHIFT) - 1)
 
-/* Of `total` and `written`: how often the slot was freed before, in the top bits. Who was
- * overtaken by that cannot raise the next owner's count: both are in one word. */
+/* Of `total`, `written` and `last`: how often the slot was freed before, in the top bits. Who
+ * was overtaken by that cannot raise the next owner's count, for both are in one word; and of
+ * what an earlier owner left in the other two nothing counts. */
 #define GENERATION_SHIFT 48
-#define COUNT_MASK ((UINT64_C(1) << GENERATION_SHIFT) - 1)
+#define VALUE_MASK ((UINT64_C(1) << GENERATION_SHIFT) - 1)
 
 struct apikey_tally_slot_t {
     _Alignas(LINE) _Atomic uint64_t key; /* 0: free */
     _Atomic uint64_t total;
-    _Atomic uint64_t written; /* of an earlier generation: nothing is */
-    _Atomic int64_t last_ms;
+    _Atomic uint64_t written;
+    _Atomic uint64_t last; /* use, in ms */
     _Atomic uint64_t address[2];
     _Atomic int64_t busy; /* when somebody began to write the two above; 0: nobody */
 };
@@ -49,14 +49,15 @@ static uint64_t get(const _Atomic uint64_t *word)
     return atomic_load_explicit(word, memory_order_acquire);
 }
 
-static int64_t get_ms(const _Atomic int64_t *time)
+/* The value in a word that counts only if it is of the slot's present generation. */
+static uint64_t value_of(uint64_t word, uint64_t total)
 {
-    return atomic_load_explicit(time, memory_order_acquire);
+    return word >> GENERATION_SHIFT == total >> GENERATION_SHIFT ? word & VALUE_MASK : 0;
 }
 
 static bool swap(_Atomic uint64_t *word, uint64_t from, uint64_t to)
 {
-    return atomic_compare_exchange_strong_explicit(word, &from, to, memory_order_acq_rel,
+    return atomic_compare_exchange_strong_explicit(word, &from, to, memory_order_seq_cst,
                                                    memory_order_acquire);
 }
 
@@ -104,15 +105,16 @@ static slot_t *find(const apikey_tally_t *tally, uint64_t key, uint64_t thread, 
     return slot;
 }
 
-/* Takes the right to write a slot's time and address, from who has had it since before
- * `dead_ms` if need be. */
-static bool take(slot_t *slot, int64_t mine, int64_t dead_ms)
+/* Takes the right to write a slot's time and address, from who has had it for long if need be.
+ * In one order, that all agree on, with the closing of slots: either we see that this one is
+ * closing, or the sweeper sees that we are here. */
+static bool take(slot_t *slot, int64_t now_ms)
 {
-    int64_t held = get_ms(&slot->busy);
+    int64_t held = atomic_load_explicit(&slot->busy, memory_order_acquire);
 
-    return (held == 0 || held < dead_ms) &&
-           atomic_compare_exchange_strong_explicit(&slot->busy, &held, mine,
-                                                   memory_order_acq_rel, memory_order_relaxed);
+    return (held == 0 || held < now_ms - STEAL_MS) &&
+           atomic_compare_exchange_strong_explicit(&slot->busy, &held, now_ms,
+                                                   memory_order_seq_cst, memory_order_relaxed);
 }
 
 static void give_back(slot_t *slot, int64_t mine)
@@ -125,22 +127,21 @@ static void give_back(slot_t *slot, int64_t mine)
 static void note_use(slot_t *slot, uint64_t key, int64_t now_ms,
                      const apikey_address_t *address)
 {
-    int64_t last = get_ms(&slot->last_ms);
+    const int64_t last = (int64_t)value_of(get(&slot->last), get(&slot->total));
 
     if (last >= now_ms && last - now_ms < STEAL_MS) {
         return; /* as recent; one later by far is of a clock that was set back */
     }
-    if (!take(slot, now_ms, now_ms - STEAL_MS)) {
-        if (last == 0) { /* its first use, and this may be written before the other is noted */
-            atomic_compare_exchange_strong_explicit(&slot->last_ms, &last, now_ms,
-                                                    memory_order_acq_rel, memory_order_relaxed);
-        }
+    if (!take(slot, now_ms)) {
         return;
     }
-    if (get(&slot->key) == key) { /* nobody frees it while we have it */
+    if (atomic_load_explicit(&slot->key, memory_order_seq_cst) == key) {
+        const uint64_t generation = get(&slot->total) & ~VALUE_MASK;
+
         atomic_store_explicit(&slot->address[0], address->word[0], memory_order_release);
         atomic_store_explicit(&slot->address[1], address->word[1], memory_order_release);
-        atomic_store_explicit(&slot->last_ms, now_ms, memory_order_release);
+        atomic_store_explicit(&slot->last, generation | ((uint64_t)now_ms & VALUE_MASK),
+                              memory_order_release);
     }
     give_back(slot, now_ms);
 }
@@ -189,27 +190,29 @@ static int by_key(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-static bool same_generation(uint64_t a, uint64_t b)
-{
-    return a >> GENERATION_SHIFT == b >> GENERATION_SHIFT;
-}
-
 /* Time and address of one use; of two where a writer died in between. The time is written last
  * and read first and last. */
-static void read_use(const slot_t *slot, apikey_tally_entry_t *entry)
+static void read_use(const slot_t *slot, uint64_t total, apikey_tally_entry_t *entry)
 {
     int tries = TRIES;
+    uint64_t last;
     bool busy;
 
     do {
-        entry->last_ms = get_ms(&slot->last_ms);
+        last = get(&slot->last);
         entry->address.word[0] = get(&slot->address[0]);
         entry->address.word[1] = get(&slot->address[1]);
-        busy = get_ms(&slot->busy) != 0;
-    } while ((busy || get_ms(&slot->last_ms) != entry->last_ms) && --tries > 0);
+        busy = atomic_load_explicit(&slot->busy, memory_order_acquire) != 0;
+    } while ((busy || get(&slot->last) != last) && --tries > 0);
+    entry->last_ms = (int64_t)value_of(last, total);
+    if (entry->last_ms == 0) { /* an earlier owner's */
+        entry->address.word[0] = 0;
+        entry->address.word[1] = 0;
+    }
 }
 
-/* What a slot has to write for a realm; false where that is nothing, or changes right now. */
+/* What a slot has to write for a realm; false where that is nothing. Where there is something,
+ * it is not freed meanwhile. */
 static bool read_slot(const slot_t *slot, unsigned int realm, apikey_tally_entry_t *entry)
 {
     const uint64_t written = get(&slot->written);
@@ -220,14 +223,13 @@ static bool read_slot(const slot_t *slot, unsigned int realm, apikey_tally_entry
         return false;
     }
     entry->key_id = key & ID_MASK;
-    entry->count = same_generation(written, total) ? total - written : total & COUNT_MASK;
+    entry->count = (total & VALUE_MASK) - value_of(written, total);
     entry->before = written;
     entry->written = total;
-    if (entry->count == 0) {
-        return false;
+    if (entry->count > 0) {
+        read_use(slot, total, entry);
     }
-    read_use(slot, entry);
-    return get(&slot->written) == written && same_generation(get(&slot->total), total);
+    return entry->count > 0;
 }
 
 unsigned int apikey_tally_collect(const apikey_tally_t *tally, unsigned int realm,
@@ -258,41 +260,37 @@ void apikey_tally_written(const apikey_tally_t *tally, const apikey_tally_entry_
     }
 }
 
-static bool is_done(uint64_t total, uint64_t written)
-{
-    return total == written || (total & COUNT_MASK) == 0;
-}
-
-/* Makes a slot that is closing free, unless it was used after all. */
+/* Makes a slot that is closing free, unless it was used after all. Who notes a use has found it
+ * open before, and may take his time. */
 static bool free_slot(slot_t *slot, uint64_t key, int64_t idle_ms)
 {
+    const int64_t busy = atomic_load_explicit(&slot->busy, memory_order_seq_cst);
+    const uint64_t written = get(&slot->written);
     const uint64_t total = get(&slot->total);
-    bool freed = false;
 
-    if (!take(slot, SWEEPER, idle_ms - STEAL_MS)) {
-        return false;
-    }
-    if (is_done(total, get(&slot->written)) &&
-        swap(&slot->total, total, ((total >> GENERATION_SHIFT) + 1) << GENERATION_SHIFT)) {
-        atomic_store_explicit(&slot->last_ms, 0, memory_order_release);
-        atomic_store_explicit(&slot->address[0], 0, memory_order_release);
-        atomic_store_explicit(&slot->address[1], 0, memory_order_release);
-        freed = swap(&slot->key, key | CLOSING, 0);
-    }
-    give_back(slot, SWEEPER);
-    return freed;
+    return (busy == 0 || busy < idle_ms - STEAL_MS) &&
+           (total & VALUE_MASK) == value_of(written, total) &&
+           swap(&slot->total, total, (total | VALUE_MASK) + 1) &&
+           swap(&slot->key, key | CLOSING, 0);
+}
+
+static bool is_idle(const slot_t *slot, int64_t idle_ms)
+{
+    const uint64_t total = get(&slot->total);
+
+    return (total & VALUE_MASK) == value_of(get(&slot->written), total) &&
+           (int64_t)value_of(get(&slot->last), total) < idle_ms;
 }
 
 /* A slot found closing is one whose sweeper died, or another sweeper's at this moment: every
  * step is one that only one of them can do. */
 static void sweep_slot(slot_t *slot, int64_t idle_ms)
 {
-    const uint64_t key = get(&slot->key) & ~CLOSING;
-    const bool idle =
-        is_done(get(&slot->total), get(&slot->written)) && get_ms(&slot->last_ms) < idle_ms;
+    const uint64_t there = get(&slot->key);
+    const uint64_t key = there & ~CLOSING;
 
-    if (key != 0 && ((idle && swap(&slot->key, key, key | CLOSING)) ||
-                     get(&slot->key) == (key | CLOSING))) {
+    if (key != 0 &&
+        (there != key || (is_idle(slot, idle_ms) && swap(&slot->key, key, key | CLOSING)))) {
         if (!free_slot(slot, key, idle_ms)) {
             swap(&slot->key, key | CLOSING, key);
         }

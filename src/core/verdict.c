@@ -3,11 +3,13 @@
 
 #include <stddef.h>
 
+/* What names no key is logged at info: whoever sends junk must not fill the log, and a line costs
+ * more than the check. Somebody's key that is refused is a warning. */
 static const apikey_verdict_info_t table[] = {
     [APIKEY_NO_VERDICT] = {"", 500, NULL, 0, 3},
     [APIKEY_MISSING] = {"missing", 401, NULL, 1, 6},
-    [APIKEY_MALFORMED] = {"malformed", 400, "invalid_request", 1, 4},
-    [APIKEY_NOT_FOUND] = {"not_found", 401, "invalid_token", 1, 4},
+    [APIKEY_MALFORMED] = {"malformed", 400, "invalid_request", 1, 6},
+    [APIKEY_NOT_FOUND] = {"not_found", 401, "invalid_token", 1, 6},
     [APIKEY_WRONG_TYPE] = {"wrong_type", 401, "invalid_token", 1, 4},
     [APIKEY_REVOKED] = {"revoked", 401, "invalid_token", 1, 4},
     [APIKEY_EXPIRED] = {"expired", 401, "invalid_token", 1, 4},

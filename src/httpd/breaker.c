@@ -56,13 +56,16 @@ void apikey_breaker_failed(const server_rec *s, int64_t asked_ms, const char *wh
     }
 }
 
-void apikey_breaker_succeeded(const server_rec *s, int64_t now_ms)
+void apikey_breaker_succeeded(const server_rec *s, int64_t asked_ms)
 {
+    const int64_t now_ms = apr_time_as_msec(apr_time_now());
     apikey_realm_t *realm = apikey_board_realm(s);
     int64_t since = atomic_load_explicit(&realm->open_since_ms, memory_order_relaxed);
 
+    /* Where this answer is of an earlier time, it is worth asking at once. */
     atomic_store(&realm->next_probe_ms, now_ms);
-    if (since && atomic_compare_exchange_strong(&realm->open_since_ms, &since, 0)) {
+    if (since && (asked_ms >= since || since > now_ms) &&
+        atomic_compare_exchange_strong(&realm->open_since_ms, &since, 0)) {
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
                      "AK0021: the database answers about API keys again, after %" APR_INT64_T_FMT
                      " ms",

@@ -26,14 +26,25 @@ const char *apikey_credential_header(const request_rec *r, const char *name)
  * by which httpd joins repeated headers is not among them. */
 static bool is_b64token(const char *text)
 {
-    static const char others[256] = {
-        ['-'] = 1, ['.'] = 1, ['_'] = 1, ['~'] = 1, ['+'] = 1, ['/'] = 1};
-    const char *at = text;
+    static const bool legal[256] = {
+        ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['-'] = true,
+        ['.'] = true,         ['_'] = true,         ['~'] = true,         ['+'] = true,
+        ['/'] = true};
+    const unsigned char *at = (const unsigned char *)text;
 
-    while (apikey_is_base62[(unsigned char)*at] || others[(unsigned char)*at]) {
+    while (legal[at[0]] && legal[at[1]] && legal[at[2]] && legal[at[3]]) {
+        at += 4;
+    }
+    while (legal[*at]) {
         at++;
     }
-    return at > text && at[strspn(at, "=")] == '\0';
+    if (at == (const unsigned char *)text) {
+        return false;
+    }
+    while (*at == '=') {
+        at++;
+    }
+    return *at == '\0';
 }
 
 /* RFC 9110 section 5.6.2: what a scheme's name consists of. */

@@ -14,6 +14,7 @@
 #include <apr_strings.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,7 +32,7 @@ typedef struct question_t {
     bool done;
     bool answered; /* done, and the database said something */
     bool known;    /* answered, and there is such a key */
-    apikey_fact_t fact;
+    apikey_fact_t fact; /* last: two kilobytes that are only written where there is a key */
 } question_t;
 
 /* Of this child. On the path of a request only where memory does not know the answer. */
@@ -109,7 +110,7 @@ static bool ask_database(server_rec *s, asking_t *asking)
 
     if (apikey_dbd_run_for(timeout > APIKEY_DBD_PATIENCE_MS ? timeout : APIKEY_DBD_PATIENCE_MS,
                            s, asking->pool, find, asking, &why) == APIKEY_DB_OK) {
-        apikey_breaker_succeeded(s, now_ms());
+        apikey_breaker_succeeded(s, began);
         return true;
     }
     if (!apikey_workers_hurry()) {
@@ -181,10 +182,11 @@ static question_t *share(server_rec *s, const apikey_credential_t *cred)
             return q;
         }
     }
-    q = calloc(1, sizeof(*q));
+    q = malloc(sizeof(*q));
     if (!q) {
         return NULL;
     }
+    memset(q, 0, offsetof(question_t, fact));
     q->mac = cred->mac;
     q->digests = cred->digests;
     q->server = s;

@@ -401,11 +401,10 @@ static void *work(void *baton)
         const uint64_t k = random_below(self, random_below(self, 4) ? HOT : KEYS);
         const uint64_t what = random_below(self, 1000);
 
-        if (self->worker % THREADS !=
-            0) { /* all but the first: wherever it is stopped, it counts */
+        if (what < 300) {
             use(self);
         }
-        else if (what < 20) {
+        else if (what < 320) {
             /* changes of keys that may be absent flush everything: seldom */
             if (k % MAY_BE_ABSENT != 0 || random_below(self, 8) == 0) {
                 change(k);
