@@ -19,6 +19,7 @@ check() { # name, command...
 
 sources=$(git ls-files '*.c')
 headers=$(git ls-files '*.h')
+product=$(printf '%s\n' $sources | grep -v '^tests/')
 
 clang_format() {
     # shellcheck disable=SC2086
@@ -32,7 +33,7 @@ analyser() {
 
 tidy() {
     # shellcheck disable=SC2046,SC2086
-    clang-tidy --quiet --warnings-as-errors='*' $sources -- \
+    clang-tidy --quiet --warnings-as-errors='*' $product -- \
         -std=c11 -I build $(apr-1-config --includes --cppflags) \
         -I"$(apxs -q INCLUDEDIR)" $(pkg-config --cflags libmariadb) 2>/dev/null
 }
@@ -41,7 +42,7 @@ cpp_check() {
     # shellcheck disable=SC2086
     cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr \
         --suppress=missingInclude --suppress=missingIncludeSystem --error-exitcode=1 \
-        $(printf '%s\n' $sources | grep -v '^tests/')
+        $product
 }
 
 check 'clang-format' clang_format
