@@ -30,8 +30,11 @@ typedef enum {
     APIKEY_SQL_WRITER_SEEN,  /* (writer) -> last sequence */
     APIKEY_SQL_WRITER_NOTE,  /* (sequence, writer) */
     APIKEY_SQL_ADD_USE,      /* (key id, last us, address, count) */
+    APIKEY_SQL_ADD_USES,     /* the same, APIKEY_SQL_USES times */
     APIKEY_SQL_COUNT
 } apikey_sql_t;
+
+enum { APIKEY_SQL_USES = 25 };
 
 /* The columns of a look-up, in their order. */
 typedef enum {

@@ -62,7 +62,9 @@ static uint64_t now_s(void)
 static bool is_dead(uint64_t held)
 {
     const pid_t pid = (pid_t)(held & 0xffffffff);
-    return now_s() - (held >> 32) >= LEASE_S || (kill(pid, 0) != 0 && errno == ESRCH);
+    const int64_t age = (int64_t)(now_s() - (held >> 32)); /* negative: a clock set back */
+
+    return age >= LEASE_S || (kill(pid, 0) != 0 && errno == ESRCH);
 }
 
 bool apikey_board_take(apikey_lease_t *lease)

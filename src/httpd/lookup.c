@@ -287,7 +287,9 @@ bool apikey_lookup(request_rec *r, apikey_credential_t *cred)
         ask_and_wait(r->server, cred, pool, &record)) {
         return found(cred, record);
     }
-    if (state == APIKEY_FACT_STALE) { /* ApiKeyStale */
+    /* ApiKeyStale. Looked up again: the key may have been dropped while we waited. */
+    if (state == APIKEY_FACT_STALE &&
+        apikey_cache_get(r->server, cred->mac, now, &fact) >= APIKEY_FACT_STALE) {
         return found(cred, copy_record(&fact.record, pool));
     }
     cred->failed = true;

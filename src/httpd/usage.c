@@ -134,6 +134,8 @@ static unsigned int merge(const batch_t *batch, apikey_use_t *uses)
 
     for (i = 0; i < batch->count; i++) {
         const apikey_tally_entry_t *entry = &batch->entry[i];
+        /* 0 where the thread that counted has not come to note the time. */
+        const int64_t last_ms = entry->last_ms ? entry->last_ms : now_ms();
         apikey_use_t *use = n ? &uses[n - 1] : NULL;
 
         if (!use || use->key_id != entry->key_id) {
@@ -143,8 +145,8 @@ static unsigned int merge(const batch_t *batch, apikey_use_t *uses)
             use->address = "";
         }
         use->count += entry->count;
-        if (entry->last_ms >= use->last_ms) {
-            use->last_ms = entry->last_ms;
+        if (last_ms >= use->last_ms) {
+            use->last_ms = last_ms;
             use->address = address_text(&entry->address, batch->pool);
         }
     }
