@@ -20,8 +20,8 @@ APLOG_USE_MODULE(authn_apikey);
 
 enum {
     TRIES_MAX = 5,
-    WRITE_MS = 20 * 1000, /* how long a batch may take: hundreds of statements, perhaps far away */
-    IDLE_MS = 1000        /* a counter that has not moved for as long is not kept */
+    WRITE_MS = 20 * 1000, /* how long a batch may take; the database may be far away */
+    SWEEP_BATCHES = 8
 };
 
 /* Bits of a realm's usage_trouble: what has been logged and not got better since. */
@@ -239,13 +239,20 @@ static bool take_turn(apikey_realm_t *realm, int place, bool insist)
     return taken;
 }
 
+/* Counters that have nothing left to write make room for others. */
+static void sweep(void)
+{
+    apikey_tally_sweep(apikey_board_tally(), now_ms());
+}
+
 /* All there is: first the batch that somebody left behind, if so. */
 static void write_all(server_rec *s, apikey_realm_t *realm, apr_pool_t *pool)
 {
     uint64_t from = 0;
     bool seen_all = false;
+    int batches;
 
-    while (!seen_all && still_ours(realm)) {
+    for (batches = 1; !seen_all && still_ours(realm); batches++) {
         if (atomic_load(&realm->batch_count) == 0) {
             if (!fill(realm, (unsigned int)apikey_server_conf(s)->realm, &from)) {
                 return;
@@ -254,6 +261,9 @@ static void write_all(server_rec *s, apikey_realm_t *realm, apr_pool_t *pool)
         }
         if (!write_out(s, realm, pool)) {
             return;
+        }
+        if (batches % SWEEP_BATCHES == 0) {
+            sweep();
         }
         apr_pool_clear(pool);
         apikey_workers_alive();
@@ -269,7 +279,7 @@ void apikey_usage_write(server_rec *s, apr_pool_t *pool, bool insist)
         return;
     }
     write_all(s, realm, pool);
-    apikey_tally_sweep(apikey_board_tally(), now_ms() - IDLE_MS);
+    sweep();
     apikey_board_give_back(&realm->usage_lease);
     atomic_flag_clear(&busy[place]);
 }

@@ -157,10 +157,19 @@ def calm(site, key):
     return site.status(key) == 200
 
 
+def see_a_change(site):
+    """The first reading of the change feed forgets what was remembered before it."""
+    number, key = insert_key(site.database, "user", "bob")
+    assert site.status(key) == 200
+    site.database.sql(f"UPDATE api_keys SET revoked_at = UTC_TIMESTAMP(3) WHERE id = {number}")
+    wait_for(lambda: site.status(key) == 401)
+
+
 @contextmanager
 def everybody(site):
     """Load of all callers; at its end their answers are judged."""
     site.httpd.expect(REFUSED)
+    see_a_change(site)
     remembered = keys_of(site, "remembered")
     assert {site.status(key) for key in remembered} == {200}
     children, since = site.httpd.children(), site.httpd.log_mark()
