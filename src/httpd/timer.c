@@ -36,7 +36,8 @@ _Static_assert((int)APIKEY_REALMS <= (int)APIKEY_LANES, "a lane for each realm")
 typedef struct {
     unsigned int realm;
     server_rec *server; /* the first that has it */
-    server_rec *feeder, *writer; /* those that want the feed read, and usage written, most often */
+    server_rec *feeder; /* the one that wants the feed read most often */
+    server_rec *writer; /* the one that wants usage written most often */
     atomic_bool feeding, writing, probing;
 } task_t;
 
@@ -223,8 +224,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK;
     }
-    if (!get || !add ||
-        get(&watchdog, "_apikey_", 0, 0, pconf) != APR_SUCCESS ||
+    if (!get || !add || get(&watchdog, "_apikey_", 0, 0, pconf) != APR_SUCCESS ||
         add(watchdog, apr_time_from_msec(TICK_MS), NULL, tick) != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
                      "AK0061: mod_watchdog is not there: a key that is revoked is refused when "

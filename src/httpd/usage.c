@@ -233,7 +233,8 @@ static bool take_turn(apikey_realm_t *realm, int place, bool insist)
     bool taken = try_turn(realm, place);
 
     while (!taken && insist && !apikey_workers_hurry()) {
-        apr_sleep(apr_time_from_msec(10)); /* the lease is another process's: no condition here */
+        /* The lease is another process's: there is no condition to wait for. */
+        apr_sleep(apr_time_from_msec(10));
         taken = try_turn(realm, place);
     }
     return taken;

@@ -20,6 +20,11 @@ MARGIN = 1.0  # for a machine with other things to do
 
 PLACE = """
 MaxKeepAliveRequests 0
+<IfModule mpm_prefork_module>
+    StartServers 40
+    MinSpareServers 40
+    MaxSpareServers 60
+</IfModule>
 <Location "/">
     AuthType Bearer
     Require apikey
@@ -125,7 +130,9 @@ def no_connection_left(site):
     with ExitStack() as sessions:
         ours, *_ = [sessions.enter_context(site.database.session()) for _ in range(12)]
         before = ours.sql("SELECT @@max_connections AS n")[0]["n"]
-        ours.sql(f"SET GLOBAL max_connections = 10; KILL USER {site.user}@localhost")
+        ours.sql("SET GLOBAL max_connections = 10")
+        theirs = f"SELECT id FROM information_schema.PROCESSLIST WHERE user IN ('{site.user}', 'unauthenticated user')"
+        wait_for(lambda: not ours.sql(f"KILL USER {site.user}@localhost; {theirs}"))
         try:
             yield
         finally:
