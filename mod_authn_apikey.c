@@ -31,12 +31,9 @@ static void register_hooks(apr_pool_t *p)
 
 /* The one symbol that leaves this shared object. */
 __attribute__((visibility("default"))) AP_DECLARE_MODULE(authn_apikey) = {
-    STANDARD20_MODULE_STUFF,
-    apikey_conf_create_dir,
-    apikey_conf_merge_dir,
-    apikey_conf_create_server,
-    apikey_conf_merge_server,
-    apikey_directives,
+    STANDARD20_MODULE_STUFF,  apikey_conf_create_dir,
+    apikey_conf_merge_dir,    apikey_conf_create_server,
+    apikey_conf_merge_server, apikey_directives,
     register_hooks,
 #if defined(AP_MODULE_FLAG_NONE)
     AP_MODULE_FLAG_NONE,

@@ -51,10 +51,11 @@ static cli_exit_t load_schema(cli_t *cli)
         fputs("They are there from an earlier time.\n", stderr);
         return CLI_DONE;
     }
-    fputs("Without them a key that is revoked or deleted is refused only when ApiKeyCacheTTL has "
-          "passed.\nRun apikeyctl init again as an account that may create triggers, or after "
-          "SET GLOBAL log_bin_trust_function_creators = 1.\n",
-          stderr);
+    fputs(
+        "Without them a key that is revoked or deleted is refused only when ApiKeyCacheTTL has "
+        "passed.\nRun apikeyctl init again as an account that may create triggers, or after "
+        "SET GLOBAL log_bin_trust_function_creators = 1.\n",
+        stderr);
     return CLI_DONE;
 }
 

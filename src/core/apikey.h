@@ -9,11 +9,7 @@
 
 /* 0 in every enum and struct of this project means: refuse. */
 
-typedef enum {
-    APIKEY_OWNER_NONE = 0,
-    APIKEY_OWNER_USER,
-    APIKEY_OWNER_TEAM
-} apikey_owner_t;
+typedef enum { APIKEY_OWNER_NONE = 0, APIKEY_OWNER_USER, APIKEY_OWNER_TEAM } apikey_owner_t;
 
 enum {
     APIKEY_DIGEST_LEN = 32,     /* SHA-256 */

@@ -13,7 +13,7 @@
 #define ER_CLIENT_INTERACTION_TIMEOUT 4031
 #endif
 
-enum { MAX_ARGS = 8, MAX_COLS = 20, MAX_VALUE = 4096 };
+enum { MAX_ARGS = 4 * APIKEY_SQL_USES, MAX_COLS = 20, MAX_VALUE = 4096 };
 
 /* my_bool in MariaDB's client library and old MySQL's, bool in newer MySQL's. */
 typedef __typeof__(*((MYSQL_BIND *)0)->is_null) db_bool_t;
@@ -125,8 +125,9 @@ apikey_db_t *apikey_db_make(MYSQL *connection, apr_pool_t *pool)
 /* Decimals too, which COALESCE() makes of an unsigned number and a signed one. */
 static bool is_integer(enum enum_field_types type)
 {
-    return type == MYSQL_TYPE_NEWDECIMAL || type == MYSQL_TYPE_TINY || type == MYSQL_TYPE_SHORT || type == MYSQL_TYPE_INT24 ||
-           type == MYSQL_TYPE_LONG || type == MYSQL_TYPE_LONGLONG;
+    return type == MYSQL_TYPE_NEWDECIMAL || type == MYSQL_TYPE_TINY ||
+           type == MYSQL_TYPE_SHORT || type == MYSQL_TYPE_INT24 || type == MYSQL_TYPE_LONG ||
+           type == MYSQL_TYPE_LONGLONG;
 }
 
 /* Binds a column to a buffer as long as its declared length allows. */
@@ -218,7 +219,7 @@ static apikey_db_status_t bind_args(apikey_db_t *db, statement_t *st, const apik
     if (n > MAX_ARGS) {
         return fail(db, ER_UNKNOWN_ERROR, "more arguments than a statement of ours has");
     }
-    memset(bind, 0, sizeof(bind));
+    memset(bind, 0, n * sizeof(*bind));
     for (i = 0; i < n; i++) {
         switch (args[i].type) {
         case APIKEY_ARG_INT:

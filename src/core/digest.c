@@ -18,8 +18,8 @@ static void fetch_sha256(void)
     fetched = EVP_MD_fetch(NULL, "SHA256", NULL);
 }
 
-/* Fetched once: libcrypto looks an algorithm up by name at every SHA256(), which costs as much as
- * the digest. */
+/* Fetched once: libcrypto looks an algorithm up by name at every SHA256(), which costs as much
+ * as the digest. */
 static const EVP_MD *sha256(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;

@@ -69,6 +69,15 @@
 /* What tells as many ids from others. */
 #define WHICH_IDS "COALESCE(BIT_XOR(CRC32(id)), 0)"
 
+/* The assignments run from left to right: the address before the time it is judged by. */
+#define ADD_USES(rows)                                                                         \
+    "INSERT INTO api_key_usage (key_id, last_used_at, last_used_ip, use_count) VALUES " rows   \
+    " ON DUPLICATE KEY UPDATE use_count = use_count + VALUES(use_count), "                     \
+    "last_used_ip = IF(VALUES(last_used_at) >= last_used_at, VALUES(last_used_ip), "           \
+    "last_used_ip), last_used_at = GREATEST(last_used_at, VALUES(last_used_at))"
+#define USE "(?, TIMESTAMPADD(MICROSECOND, ?, TIMESTAMP'1970-01-01 00:00:00'), ?, ?)"
+#define FIVE_USES USE ", " USE ", " USE ", " USE ", " USE
+
 static const char *const text[APIKEY_SQL_COUNT] = {
     [APIKEY_SQL_FIND] = FIND "= ?",
     [APIKEY_SQL_FIND_ANY] = FIND "IN (?, ?, ?, ?)",
@@ -87,9 +96,8 @@ static const char *const text[APIKEY_SQL_COUNT] = {
     [APIKEY_SQL_LIST_OWNER] =
         LIST(PAGE("k.owner_type = ? AND k.owner_id = ? AND " BYTES("k.owner_id") " = ? AND ")),
     [APIKEY_SQL_GET_SETTING] = "SELECT " BYTES("value") " FROM api_key_settings WHERE name = ?",
-    [APIKEY_SQL_SET_SETTING] =
-        "INSERT INTO api_key_settings (name, value) VALUES (?, ?) "
-        "ON DUPLICATE KEY UPDATE value = VALUES(value)",
+    [APIKEY_SQL_SET_SETTING] = "INSERT INTO api_key_settings (name, value) VALUES (?, ?) "
+                               "ON DUPLICATE KEY UPDATE value = VALUES(value)",
     [APIKEY_SQL_FEED_TOP] = "SELECT COALESCE(MAX(id), 0), (SELECT " CHANGE_MARK
                             " FROM api_key_changes WHERE id = ?) FROM api_key_changes",
     [APIKEY_SQL_FEED_LAST] = "SELECT id, " CHANGE_MARK " FROM api_key_changes "
@@ -116,13 +124,9 @@ static const char *const text[APIKEY_SQL_COUNT] = {
         "SELECT sequence FROM api_key_usage_writers WHERE writer = ? FOR UPDATE",
     [APIKEY_SQL_WRITER_NOTE] = "UPDATE api_key_usage_writers SET sequence = ?, "
                                "written_at = UTC_TIMESTAMP(3) WHERE writer = ?",
-    /* The assignments run from left to right: the address before the time it is judged by. */
-    [APIKEY_SQL_ADD_USE] =
-        "INSERT INTO api_key_usage (key_id, last_used_at, last_used_ip, use_count) VALUES "
-        "(?, TIMESTAMPADD(MICROSECOND, ?, TIMESTAMP'1970-01-01 00:00:00'), ?, ?) "
-        "ON DUPLICATE KEY UPDATE use_count = use_count + VALUES(use_count), "
-        "last_used_ip = IF(VALUES(last_used_at) >= last_used_at, VALUES(last_used_ip), "
-        "last_used_ip), last_used_at = GREATEST(last_used_at, VALUES(last_used_at))",
+    [APIKEY_SQL_ADD_USE] = ADD_USES(USE),
+    [APIKEY_SQL_ADD_USES] =
+        ADD_USES(FIVE_USES ", " FIVE_USES ", " FIVE_USES ", " FIVE_USES ", " FIVE_USES),
 };
 
 const char *apikey_sql_text(apikey_sql_t statement)

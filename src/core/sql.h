@@ -18,20 +18,23 @@ typedef enum {
                              */
     APIKEY_SQL_GET_SETTING, /* (name) -> value */
     APIKEY_SQL_SET_SETTING, /* (name, value) */
-    APIKEY_SQL_FEED_TOP,     /* (known id) -> highest id, mark of the known row */
-    APIKEY_SQL_FEED_LAST,    /* (up to id) -> the last id, its mark */
-    APIKEY_SQL_FEED_READ,    /* (above id, up to id, limit) -> id, key id */
-    APIKEY_SQL_FEED_COUNT,   /* (from id, to id) -> rows, which ones */
-    APIKEY_SQL_FEED_PAGE,    /* (above id, up to id, limit) -> rows, which ones, the last id */
-    APIKEY_SQL_FEED_OLD,     /* (below id, limit, seconds) -> the last id of the oldest rows */
-    APIKEY_SQL_FEED_PRUNE,   /* (below id, seconds) */
-    APIKEY_SQL_DIRTY_READS,  /* () the next statement sees what is not committed yet */
-    APIKEY_SQL_WRITER_MAKE,  /* (writer) */
-    APIKEY_SQL_WRITER_SEEN,  /* (writer) -> last sequence */
-    APIKEY_SQL_WRITER_NOTE,  /* (sequence, writer) */
-    APIKEY_SQL_ADD_USE,      /* (key id, last us, address, count) */
+    APIKEY_SQL_FEED_TOP,    /* (known id) -> highest id, mark of the known row */
+    APIKEY_SQL_FEED_LAST,   /* (up to id) -> the last id, its mark */
+    APIKEY_SQL_FEED_READ,   /* (above id, up to id, limit) -> id, key id */
+    APIKEY_SQL_FEED_COUNT,  /* (from id, to id) -> rows, which ones */
+    APIKEY_SQL_FEED_PAGE,   /* (above id, up to id, limit) -> rows, which ones, the last id */
+    APIKEY_SQL_FEED_OLD,    /* (below id, limit, seconds) -> the last id of the oldest rows */
+    APIKEY_SQL_FEED_PRUNE,  /* (below id, seconds) */
+    APIKEY_SQL_DIRTY_READS, /* () the next statement sees what is not committed yet */
+    APIKEY_SQL_WRITER_MAKE, /* (writer) */
+    APIKEY_SQL_WRITER_SEEN, /* (writer) -> last sequence */
+    APIKEY_SQL_WRITER_NOTE, /* (sequence, writer) */
+    APIKEY_SQL_ADD_USE,     /* (key id, last us, address, count) */
+    APIKEY_SQL_ADD_USES,    /* the same, APIKEY_SQL_USES times */
     APIKEY_SQL_COUNT
 } apikey_sql_t;
+
+enum { APIKEY_SQL_USES = 25 };
 
 /* The columns of a look-up, in their order. */
 typedef enum {

@@ -412,20 +412,24 @@ apikey_db_status_t apikey_store_feed_prune(apikey_db_t *db, uint64_t below, int6
     return rv;
 }
 
+/* Many in one statement as long as there are as many: each one is a journey to the database. */
 static apikey_db_status_t add_uses(apikey_db_t *db, const apikey_use_t *uses,
                                    unsigned int count)
 {
+    apikey_arg_t args[4 * APIKEY_SQL_USES];
     apikey_db_status_t rv = APIKEY_DB_OK;
-    unsigned int i;
+    unsigned int i, j, rows;
 
-    for (i = 0; i < count && rv == APIKEY_DB_OK; i++) {
-        const apikey_arg_t args[] = {
-            apikey_arg_int((int64_t)uses[i].key_id),
-            apikey_arg_int(uses[i].last_ms * 1000),
-            apikey_arg_text(uses[i].address),
-            apikey_arg_int((int64_t)uses[i].count),
-        };
-        rv = apikey_db_run(db, APIKEY_SQL_ADD_USE, args, NULL, NULL);
+    for (i = 0; i < count && rv == APIKEY_DB_OK; i += rows) {
+        rows = count - i < APIKEY_SQL_USES ? 1 : APIKEY_SQL_USES;
+        for (j = 0; j < rows; j++) {
+            args[4 * j] = apikey_arg_int((int64_t)uses[i + j].key_id);
+            args[4 * j + 1] = apikey_arg_int(uses[i + j].last_ms * 1000);
+            args[4 * j + 2] = apikey_arg_text(uses[i + j].address);
+            args[4 * j + 3] = apikey_arg_int((int64_t)uses[i + j].count);
+        }
+        rv = apikey_db_run(db, rows == 1 ? APIKEY_SQL_ADD_USE : APIKEY_SQL_ADD_USES, args, NULL,
+                           NULL);
     }
     return rv;
 }
@@ -438,9 +442,9 @@ apikey_db_status_t apikey_store_add_uses(apikey_db_t *db, const char *writer, ui
     numbers_t seen = {.count = 1};
     apikey_db_status_t rv;
 
-    /* The writer's row is locked first: of two processes with the same batch, one waits and then
-     * finds it written. The row is made beforehand, as to look for one that is not there locks
-     * a gap, in which other writers would block each other. */
+    /* The writer's row is locked first: of two processes with the same batch, one waits and
+     * then finds it written. The row is made beforehand, as to look for one that is not there
+     * locks a gap, in which other writers would block each other. */
     if ((rv = apikey_db_run(db, APIKEY_SQL_WRITER_MAKE, who, NULL, NULL)) != APIKEY_DB_OK ||
         (rv = apikey_db_begin(db)) != APIKEY_DB_OK) {
         return rv;

@@ -3,8 +3,8 @@
 
 #include <stddef.h>
 
-/* What names no key is logged at info: whoever sends junk must not fill the log, and a line costs
- * more than the check. Somebody's key that is refused is a warning. */
+/* What names no key is logged at info: whoever sends junk must not fill the log, and a line
+ * costs more than the check. Somebody's key that is refused is a warning. */
 static const apikey_verdict_info_t table[] = {
     [APIKEY_NO_VERDICT] = {"", 500, NULL, 0, 3},
     [APIKEY_MISSING] = {"missing", 401, NULL, 1, 6},

@@ -62,7 +62,9 @@ static uint64_t now_s(void)
 static bool is_dead(uint64_t held)
 {
     const pid_t pid = (pid_t)(held & 0xffffffff);
-    return now_s() - (held >> 32) >= LEASE_S || (kill(pid, 0) != 0 && errno == ESRCH);
+    const int64_t age = (int64_t)(now_s() - (held >> 32)); /* negative: a clock set back */
+
+    return age >= LEASE_S || (kill(pid, 0) != 0 && errno == ESRCH);
 }
 
 bool apikey_board_take(apikey_lease_t *lease)
@@ -110,9 +112,9 @@ bool apikey_board_due(_Atomic int64_t *due_ms, int64_t now_ms, int64_t interval_
 static uint64_t realm_id(server_rec *s, apr_pool_t *p)
 {
     const apikey_server_conf_t *conf = apikey_server_conf(s);
-    const char *text = apr_pstrcat(p, apikey_dbd_settings_text(s, p), "\n",
-                                   conf->foreign ? "foreign\n" : "\n",
-                                   apr_array_pstrcat(p, conf->prefixes, ' '), "\n", NULL);
+    const char *text =
+        apr_pstrcat(p, apikey_dbd_settings_text(s, p), "\n", conf->foreign ? "foreign\n" : "\n",
+                    apr_array_pstrcat(p, conf->prefixes, ' '), "\n", NULL);
     apikey_mac_t mac;
     int i;
 
@@ -249,7 +251,8 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     if (!here.board || !apikey_tally_map(&here.tally, base + plan.tally_at, plan.tally) ||
         (cache && !apikey_facts_map(&here.facts, base + plan.facts_at, plan.facts))) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,
-                     "AK0111: ApiKeyCache: %" APR_SIZE_T_FMT " bytes of shared memory cannot be "
+                     "AK0111: ApiKeyCache: %" APR_SIZE_T_FMT
+                     " bytes of shared memory cannot be "
                      "had; choose another size",
                      plan.size);
         return HTTP_INTERNAL_SERVER_ERROR;

@@ -25,13 +25,13 @@ typedef _Atomic uint64_t apikey_lease_t;
 
 /* A stretch of the change feed in which a row may yet appear or be committed (feed.c). */
 typedef struct {
-    uint64_t low, high; /* ids, both included; 0: unused */
+    uint64_t low, high;        /* ids, both included; 0: unused */
     int64_t began_ms, read_ms; /* when its first and its last ids were read */
     uint64_t committed; /* the rows seen committed (apikey_store_feed_rows()), or unknown */
 } apikey_span_t;
 
 typedef struct {
-    uint64_t position; /* the rows up to here were seen, or are in a span */
+    uint64_t position;             /* the rows up to here were seen, or are in a span */
     uint64_t known_id, known_mark; /* a committed row that must be there next time; 0: none */
     int64_t read_ms;               /* when it was last read; 0: never */
     apikey_span_t span[APIKEY_FEED_SPANS];
@@ -68,9 +68,9 @@ typedef struct {
 typedef struct {
     uint64_t layout; /* raised with every change of layout: a segment may outlive its module */
     uint64_t size;
-    uint64_t key[2];        /* of the mac */
-    char writer[33];        /* this segment's name in api_key_usage_writers */
-    _Atomic int retired;    /* another segment has taken its place: its facts count no more */
+    uint64_t key[2];     /* of the mac */
+    char writer[33];     /* this segment's name in api_key_usage_writers */
+    _Atomic int retired; /* another segment has taken its place: its facts count no more */
     apikey_realm_t realm[APIKEY_REALMS];
 } apikey_board_t;
 
@@ -93,7 +93,8 @@ bool apikey_board_holds(apikey_lease_t *lease);
 void apikey_board_renew(apikey_lease_t *lease);
 void apikey_board_give_back(apikey_lease_t *lease);
 
-/* Whether it is time, and this caller's turn to do it: at most one gets true for each interval. */
+/* Whether it is time, and this caller's turn to do it: at most one gets true for each interval.
+ */
 bool apikey_board_due(_Atomic int64_t *due_ms, int64_t now_ms, int64_t interval_ms);
 
 void apikey_board_register(apr_pool_t *p);

@@ -8,8 +8,8 @@
 APLOG_USE_MODULE(authn_apikey);
 
 enum {
-    PROBE_MS = 250,       /* at first, */
-    PROBE_MAX_MS = 1000,  /* and later; the database is noticed to be back within this */
+    PROBE_MS = 250,        /* at first, */
+    PROBE_MAX_MS = 1000,   /* and later; the database is noticed to be back within this */
     SETTLED_MS = 60 * 1000 /* no asking takes as long: what looks like it is a clock set back */
 };
 
@@ -21,7 +21,8 @@ static int64_t probe_interval(int64_t open_ms)
 
 bool apikey_breaker_is_open(const server_rec *s)
 {
-    return atomic_load_explicit(&apikey_board_realm(s)->open_since_ms, memory_order_relaxed) != 0;
+    return atomic_load_explicit(&apikey_board_realm(s)->open_since_ms, memory_order_relaxed) !=
+           0;
 }
 
 bool apikey_breaker_allows(const server_rec *s, int64_t now_ms)
@@ -66,9 +67,9 @@ void apikey_breaker_succeeded(const server_rec *s, int64_t asked_ms)
     atomic_store(&realm->next_probe_ms, now_ms);
     if (since && (asked_ms >= since || since > now_ms) &&
         atomic_compare_exchange_strong(&realm->open_since_ms, &since, 0)) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
-                     "AK0021: the database answers about API keys again, after %" APR_INT64_T_FMT
-                     " ms",
-                     now_ms - since);
+        ap_log_error(
+            APLOG_MARK, APLOG_NOTICE, 0, s,
+            "AK0021: the database answers about API keys again, after %" APR_INT64_T_FMT " ms",
+            now_ms - since);
     }
 }

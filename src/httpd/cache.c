@@ -18,14 +18,15 @@ apikey_mac_t apikey_cache_mac(const server_rec *s, const char *text, size_t len)
 }
 
 /* Whether somebody reads the change feed for this server, as far as it can be read. Nobody does
- * for a child that outlives its configuration: the server was told to stop, or started anew with
- * another database. */
+ * for a child that outlives its configuration: the server was told to stop, or started anew
+ * with another database. */
 static bool is_tended(const server_rec *s, int64_t now_ms)
 {
     const apikey_realm_t *realm = apikey_board_realm(s);
     const int64_t due_ms = atomic_load_explicit(&realm->feed_due_ms, memory_order_relaxed);
 
-    return apikey_server_conf(s)->refresh == 0 || due_ms == 0 || now_ms - due_ms < UNTENDED_MS ||
+    return apikey_server_conf(s)->refresh == 0 || due_ms == 0 ||
+           now_ms - due_ms < UNTENDED_MS ||
            atomic_load_explicit(&realm->open_since_ms, memory_order_relaxed) != 0;
 }
 

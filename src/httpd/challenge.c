@@ -69,8 +69,8 @@ int apikey_challenge(request_rec *r, const apikey_request_t *state)
     return info->http_status;
 }
 
-/* Another module, mod_authz_core foremost, is about to answer 401. What goes with a key that was
- * judged has been said, or is yet to be (authz.c). */
+/* Another module, mod_authz_core foremost, is about to answer 401. What goes with a key that
+ * was judged has been said, or is yet to be (authz.c). */
 static int note_auth_failure(request_rec *r, const char *auth_type)
 {
     (void)auth_type;

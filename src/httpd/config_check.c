@@ -190,7 +190,8 @@ static int check_params(const ap_directive_t *at, apr_pool_t *p)
 }
 
 /* One server whose keys are checked: `use` is the line that says so. */
-static int check_server(const ap_directive_t *use, const apikey_dbd_settings_t *dbd, apr_pool_t *p)
+static int check_server(const ap_directive_t *use, const apikey_dbd_settings_t *dbd,
+                        apr_pool_t *p)
 {
     int rc;
 

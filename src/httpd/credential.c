@@ -27,9 +27,9 @@ const char *apikey_credential_header(const request_rec *r, const char *name)
 static bool is_b64token(const char *text)
 {
     static const bool legal[256] = {
-        ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['-'] = true,
-        ['.'] = true,         ['_'] = true,         ['~'] = true,         ['+'] = true,
-        ['/'] = true};
+        ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
+        ['-'] = true,         ['.'] = true,         ['_'] = true,
+        ['~'] = true,         ['+'] = true,         ['/'] = true};
     const unsigned char *at = (const unsigned char *)text;
 
     while (legal[at[0]] && legal[at[1]] && legal[at[2]] && legal[at[3]]) {
@@ -124,8 +124,8 @@ static bool same(const apikey_credential_t *a, const apikey_credential_t *b)
     return a->checkable && b->checkable && memcmp(&a->mac, &b->mac, sizeof(a->mac)) == 0;
 }
 
-/* Adds what was read to what the call has seen, or gives back what it has: the database is asked
- * once for each credential of a call. */
+/* Adds what was read to what the call has seen, or gives back what it has: the database is
+ * asked once for each credential of a call. */
 static apikey_credential_t *remember(request_rec *r, const apikey_credential_t *read)
 {
     apikey_call_t *call = apikey_request_make(r)->call;

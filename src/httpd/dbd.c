@@ -187,8 +187,8 @@ static void hang_up(const connection_t *c)
     }
 }
 
-/* A run without a connection perhaps waits for an answer to mod_dbd's ping, on one of those that
- * nobody is known to use. */
+/* A run without a connection perhaps waits for an answer to mod_dbd's ping, on one of those
+ * that nobody is known to use. */
 static void cut_off(const run_t *run)
 {
     const dbd_cfg_t *of = here.of[run->realm];

@@ -24,8 +24,8 @@ apikey_db_status_t apikey_dbd_run_for(int64_t patience_ms, server_rec *s, apr_po
                                       apikey_dbd_work_fn work, void *baton, const char **why);
 
 /* Ends the conversations that have lasted too long, or all there are in this child: what waits
- * for an answer gets an error instead, and the next use connects anew. Only connecting cannot be
- * ended. */
+ * for an answer gets an error instead, and the next use connects anew. Only connecting cannot
+ * be ended. */
 void apikey_dbd_hang_up(bool all);
 
 void apikey_dbd_register(apr_pool_t *p);

@@ -12,9 +12,9 @@ void apikey_dbd_settings_read(const ap_directive_t *node, apikey_dbd_settings_t 
         const char *name;
         const ap_directive_t **slot;
     } directives[] = {
-        {"DBDriver", &settings->driver},   {"DBDParams", &settings->params},
+        {"DBDriver", &settings->driver},    {"DBDParams", &settings->params},
         {"DBDPersist", &settings->persist}, {"DBDMin", &settings->min},
-        {"DBDKeep", &settings->keep},      {"DBDMax", &settings->max},
+        {"DBDKeep", &settings->keep},       {"DBDMax", &settings->max},
         {"DBDInitSQL", &settings->init},
     };
     size_t i;
@@ -31,7 +31,8 @@ void apikey_dbd_settings_read(const ap_directive_t *node, apikey_dbd_settings_t 
 static bool is_host_of(const ap_directive_t *node, const server_rec *s)
 {
     return ap_cstr_casecmp(node->directive, "<VirtualHost") == 0 && s->defn_name &&
-           node->line_num == (int)s->defn_line_number && strcmp(node->filename, s->defn_name) == 0;
+           node->line_num == (int)s->defn_line_number &&
+           strcmp(node->filename, s->defn_name) == 0;
 }
 
 /* How many hosts were read before this one from the same line of the same file: one that is
@@ -43,7 +44,8 @@ static int namesakes_before(const server_rec *s)
     int n = 0;
 
     for (other = s->next; other; other = other->next) {
-        n += other->defn_name && s->defn_name && other->defn_line_number == s->defn_line_number &&
+        n += other->defn_name && s->defn_name &&
+             other->defn_line_number == s->defn_line_number &&
              strcmp(other->defn_name, s->defn_name) == 0;
     }
     return n;

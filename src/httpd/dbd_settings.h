@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What mod_dbd was told for a server. Its own records are private, but the tree of directives is
- * not. */
+/* What mod_dbd was told for a server. Its own records are private, but the tree of directives
+ * is not. */
 #ifndef APIKEY_DBD_SETTINGS_H
 #define APIKEY_DBD_SETTINGS_H
 

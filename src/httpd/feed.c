@@ -118,8 +118,8 @@ static apikey_db_status_t look_at_page(apikey_db_t *db, void *baton)
 {
     reading_t *reading = baton;
     uint64_t committed, all;
-    apikey_db_status_t rv = apikey_store_feed_page(db, reading->above, reading->highest, AT_ONCE,
-                                                   &reading->last, &committed);
+    apikey_db_status_t rv = apikey_store_feed_page(db, reading->above, reading->highest,
+                                                   AT_ONCE, &reading->last, &committed);
 
     if (rv == APIKEY_DB_OK) {
         rv = apikey_store_feed_rows(db, reading->above + 1, reading->last, true, &all);
@@ -130,8 +130,9 @@ static apikey_db_status_t look_at_page(apikey_db_t *db, void *baton)
     return rv;
 }
 
-/* Forgets everything and begins at the end of the feed: at the start, and where what is there is
- * not what was there. Rows that may yet appear, or be committed, are in one of the stretches. */
+/* Forgets everything and begins at the end of the feed: at the start, and where what is there
+ * is not what was there. Rows that may yet appear, or be committed, are in one of the
+ * stretches. */
 static apikey_db_status_t begin(reading_t *reading, const char **why)
 {
     const uint64_t highest = reading->highest;
@@ -161,7 +162,8 @@ static apikey_db_status_t look_again(apikey_db_t *db, void *baton)
     reading_t *reading = baton;
     apikey_span_t *span = reading->span;
     uint64_t committed, all;
-    apikey_db_status_t rv = apikey_store_feed_rows(db, span->low, span->high, false, &committed);
+    apikey_db_status_t rv =
+        apikey_store_feed_rows(db, span->low, span->high, false, &committed);
 
     /* In this order: a row committed in between makes a difference, and the stretch is looked
      * at once more. */
@@ -242,13 +244,15 @@ static apikey_db_status_t look_at_top(apikey_db_t *db, void *baton)
                : rv;
 }
 
-/* Restored from a dump, emptied, another server's, or not read for longer than rows are kept. */
+/* Restored from a dump, emptied, another server's, or not read for longer than rows are kept.
+ */
 static bool is_another_feed(const reading_t *reading)
 {
     const apikey_feed_state_t *state = &reading->state;
 
     return state->read_ms == 0 || !reading->still_there ||
-           (state->position == 0 && reading->highest > 0) || /* there was nothing to know it by */
+           (state->position == 0 &&
+            reading->highest > 0) || /* there was nothing to know it by */
            reading->now_ms - state->read_ms > retention_s() * 1000;
 }
 
@@ -257,8 +261,7 @@ static apikey_db_status_t note_last(apikey_db_t *db, void *baton)
 {
     reading_t *reading = baton;
     apikey_change_t last;
-    const apikey_db_status_t rv =
-        apikey_store_feed_last(db, reading->state.position, &last);
+    const apikey_db_status_t rv = apikey_store_feed_last(db, reading->state.position, &last);
 
     reading->state.known_id = last.id;
     reading->state.known_mark = last.mark;

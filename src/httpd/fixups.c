@@ -122,7 +122,8 @@ static int fixups_index(request_rec *r)
     }
     if (call->latest_verdict != APIKEY_NO_VERDICT) {
         own = apikey_request_adopt(r, call->latest_verdict, call->latest_record);
-        become(r, own, (char *)(apikey_request_auth(r) == APIKEY_AUTH_BASIC ? "Basic" : "Bearer"));
+        become(r, own,
+               (char *)(apikey_request_auth(r) == APIKEY_AUTH_BASIC ? "Basic" : "Bearer"));
         apikey_identity_export(r, own);
     }
     apikey_withhold(r);

@@ -25,13 +25,13 @@ typedef struct question_t {
     apikey_mac_t mac;
     apikey_digests_t digests;
     server_rec *server;
-    uint64_t sequence;    /* of the cache when this was asked first */
+    uint64_t sequence;   /* of the cache when this was asked first */
     int64_t too_late_ms; /* to join: what is known then may be too old for who comes */
     pthread_cond_t finished;
     int shares;
     bool done;
-    bool answered; /* done, and the database said something */
-    bool known;    /* answered, and there is such a key */
+    bool answered;      /* done, and the database said something */
+    bool known;         /* answered, and there is such a key */
     apikey_fact_t fact; /* last: two kilobytes that are only written where there is a key */
 } question_t;
 
@@ -240,8 +240,8 @@ static bool ask_and_wait(server_rec *s, const apikey_credential_t *cred, apr_poo
         answered = q->answered;
         *record = answered && q->known ? copy_record(&q->fact.record, pool) : NULL;
         why = q->done ? NULL
-                      : apr_psprintf(pool, "no answer within %" APR_INT64_T_FMT
-                                           " ms (ApiKeyTimeout)",
+                      : apr_psprintf(pool,
+                                     "no answer within %" APR_INT64_T_FMT " ms (ApiKeyTimeout)",
                                      timeout);
         give_up_share(q);
     }
@@ -287,7 +287,9 @@ bool apikey_lookup(request_rec *r, apikey_credential_t *cred)
         ask_and_wait(r->server, cred, pool, &record)) {
         return found(cred, record);
     }
-    if (state == APIKEY_FACT_STALE) { /* ApiKeyStale */
+    /* ApiKeyStale. Looked up again: the key may have been dropped while we waited. */
+    if (state == APIKEY_FACT_STALE &&
+        apikey_cache_get(r->server, cred->mac, now, &fact) >= APIKEY_FACT_STALE) {
         return found(cred, copy_record(&fact.record, pool));
     }
     cred->failed = true;

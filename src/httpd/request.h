@@ -68,7 +68,7 @@ typedef struct {
     apr_array_header_t *missing;           /* scopes that a Require line wanted (authz.c) */
     const void *auth_policy;               /* where `auth` was found out */
     apikey_auth_t auth;
-    bool must_authenticate;                /* a negated Require line was asked without a user */
+    bool must_authenticate; /* a negated Require line was asked without a user */
     apikey_call_t *call;
 } apikey_request_t;
 
@@ -88,7 +88,8 @@ apikey_request_t *apikey_request_authenticated(const request_rec *r);
 /* AUTH_TYPE as it was where the state that speaks for this request was made; may be NULL. */
 char *apikey_request_auth_type(const request_rec *r);
 
-/* How the location of this request asks who calls; AuthType is an expression, evaluated once. */
+/* How the location of this request asks who calls; AuthType is an expression, evaluated once.
+ */
 apikey_auth_t apikey_request_auth(request_rec *r);
 
 /* What the call has learned; NULL before anything was. */

@@ -36,6 +36,7 @@ _Static_assert((int)APIKEY_REALMS <= (int)APIKEY_LANES, "a lane for each realm")
 typedef struct {
     unsigned int realm;
     server_rec *server; /* the first that has it */
+    server_rec *feeder; /* the one that wants the feed read most often */
     server_rec *writer; /* the one that wants usage written most often */
     atomic_bool feeding, writing, probing;
 } task_t;
@@ -57,7 +58,7 @@ static void feed(void *baton, apr_pool_t *pool)
 {
     task_t *task = baton;
 
-    apikey_feed_read(task->server, pool);
+    apikey_feed_read(task->feeder, pool);
     atomic_store(&task->feeding, false);
 }
 
@@ -91,7 +92,7 @@ static void start(task_t *task, atomic_bool *busy, apikey_work_fn work)
 
 static void tick_task(task_t *task, int64_t now)
 {
-    const bool feed_is_due = apikey_feed_due(task->server, now);
+    const bool feed_is_due = apikey_feed_due(task->feeder, now);
 
     if (!atomic_load(&apikey_board_realm(task->server)->active)) {
         return;
@@ -162,12 +163,21 @@ static apr_status_t end_child(void *unused)
     return APR_SUCCESS;
 }
 
-static bool more_eager(const server_rec *s, const server_rec *than)
+static bool more_eager(int64_t interval, int64_t than)
 {
-    const int64_t interval = apikey_server_conf(s)->usage;
-    const int64_t other = apikey_server_conf(than)->usage;
+    return interval && (!than || interval < than);
+}
 
-    return interval && (!other || interval < other);
+static void add_server(task_t *task, server_rec *s)
+{
+    const apikey_server_conf_t *conf = apikey_server_conf(s);
+
+    if (more_eager(conf->refresh, apikey_server_conf(task->feeder)->refresh)) {
+        task->feeder = s;
+    }
+    if (more_eager(conf->usage, apikey_server_conf(task->writer)->usage)) {
+        task->writer = s;
+    }
 }
 
 static void make_tasks(apr_pool_t *pool, server_rec *main_server)
@@ -184,11 +194,9 @@ static void make_tasks(apr_pool_t *pool, server_rec *main_server)
         if (!task) {
             task = of_realm[realm] = &timer.tasks[timer.count++];
             task->realm = (unsigned int)realm;
-            task->server = task->writer = s;
+            task->server = task->feeder = task->writer = s;
         }
-        if (more_eager(s, task->writer)) {
-            task->writer = s;
-        }
+        add_server(task, s);
     }
 }
 
@@ -216,8 +224,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK;
     }
-    if (!get || !add ||
-        get(&watchdog, "_apikey_", 0, 0, pconf) != APR_SUCCESS ||
+    if (!get || !add || get(&watchdog, "_apikey_", 0, 0, pconf) != APR_SUCCESS ||
         add(watchdog, apr_time_from_msec(TICK_MS), NULL, tick) != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
                      "AK0061: mod_watchdog is not there: a key that is revoked is refused when "

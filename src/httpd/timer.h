@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is done from time to time, by one child or the other: the change feed, usage; and the end
- * of a child. */
+/* What is done from time to time, by one child or the other: the change feed, usage; and the
+ * end of a child. */
 #ifndef APIKEY_TIMER_H
 #define APIKEY_TIMER_H
 

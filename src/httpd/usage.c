@@ -20,8 +20,8 @@ APLOG_USE_MODULE(authn_apikey);
 
 enum {
     TRIES_MAX = 5,
-    WRITE_MS = 20 * 1000, /* how long a batch may take: hundreds of statements, perhaps far away */
-    IDLE_MS = 1000        /* a counter that has not moved for as long is not kept */
+    WRITE_MS = 20 * 1000, /* how long a batch may take; the database may be far away */
+    SWEEP_BATCHES = 8
 };
 
 /* Bits of a realm's usage_trouble: what has been logged and not got better since. */
@@ -134,6 +134,8 @@ static unsigned int merge(const batch_t *batch, apikey_use_t *uses)
 
     for (i = 0; i < batch->count; i++) {
         const apikey_tally_entry_t *entry = &batch->entry[i];
+        /* 0 where the thread that counted has not come to note the time. */
+        const int64_t last_ms = entry->last_ms ? entry->last_ms : now_ms();
         apikey_use_t *use = n ? &uses[n - 1] : NULL;
 
         if (!use || use->key_id != entry->key_id) {
@@ -143,8 +145,8 @@ static unsigned int merge(const batch_t *batch, apikey_use_t *uses)
             use->address = "";
         }
         use->count += entry->count;
-        if (entry->last_ms >= use->last_ms) {
-            use->last_ms = entry->last_ms;
+        if (last_ms >= use->last_ms) {
+            use->last_ms = last_ms;
             use->address = address_text(&entry->address, batch->pool);
         }
     }
@@ -231,10 +233,17 @@ static bool take_turn(apikey_realm_t *realm, int place, bool insist)
     bool taken = try_turn(realm, place);
 
     while (!taken && insist && !apikey_workers_hurry()) {
-        apr_sleep(apr_time_from_msec(10)); /* the lease is another process's: no condition here */
+        /* The lease is another process's: there is no condition to wait for. */
+        apr_sleep(apr_time_from_msec(10));
         taken = try_turn(realm, place);
     }
     return taken;
+}
+
+/* Counters that have nothing left to write make room for others. */
+static void sweep(void)
+{
+    apikey_tally_sweep(apikey_board_tally(), now_ms());
 }
 
 /* All there is: first the batch that somebody left behind, if so. */
@@ -242,8 +251,9 @@ static void write_all(server_rec *s, apikey_realm_t *realm, apr_pool_t *pool)
 {
     uint64_t from = 0;
     bool seen_all = false;
+    int batches;
 
-    while (!seen_all && still_ours(realm)) {
+    for (batches = 1; !seen_all && still_ours(realm); batches++) {
         if (atomic_load(&realm->batch_count) == 0) {
             if (!fill(realm, (unsigned int)apikey_server_conf(s)->realm, &from)) {
                 return;
@@ -252,6 +262,9 @@ static void write_all(server_rec *s, apikey_realm_t *realm, apr_pool_t *pool)
         }
         if (!write_out(s, realm, pool)) {
             return;
+        }
+        if (batches % SWEEP_BATCHES == 0) {
+            sweep();
         }
         apr_pool_clear(pool);
         apikey_workers_alive();
@@ -267,7 +280,7 @@ void apikey_usage_write(server_rec *s, apr_pool_t *pool, bool insist)
         return;
     }
     write_all(s, realm, pool);
-    apikey_tally_sweep(apikey_board_tally(), now_ms() - IDLE_MS);
+    sweep();
     apikey_board_give_back(&realm->usage_lease);
     atomic_flag_clear(&busy[place]);
 }

@@ -18,7 +18,8 @@ static const char *expr_value(ap_expr_eval_ctx_t *ctx, const void *data)
     const apikey_request_t *state = apikey_request_judged(ctx->r);
     const apikey_field_t field = (apikey_field_t)(names - apikey_field_names);
 
-    if (!state || !(apikey_verdict_knows_caller(state->verdict) || field == APIKEY_FIELD_STATUS)) {
+    if (!state ||
+        !(apikey_verdict_knows_caller(state->verdict) || field == APIKEY_FIELD_STATUS)) {
         return "";
     }
     return state->value[field] ? state->value[field] : "";

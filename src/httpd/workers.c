@@ -55,7 +55,8 @@ void apikey_condition_init(pthread_cond_t *condition)
 
 struct timespec apikey_deadline(int64_t steady_ms)
 {
-    const struct timespec until = {(time_t)(steady_ms / 1000), (long)(steady_ms % 1000) * 1000000};
+    const struct timespec until = {(time_t)(steady_ms / 1000),
+                                   (long)(steady_ms % 1000) * 1000000};
     return until;
 }
 

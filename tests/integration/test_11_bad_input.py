@@ -60,7 +60,8 @@ def server(make_module_httpd, module_database, key):
 @pytest.fixture(scope="module")
 def roomy(make_module_httpd, module_database):
     """A server that takes headers of any size."""
-    return make_module_httpd("LimitRequestFieldSize 200000\n" + CONFIG, dbd=module_database.dbd_params())
+    config = "LimitRequestFieldSize 200000\n" + ASK_EACH_TIME + CONFIG
+    return make_module_httpd(config, dbd=module_database.dbd_params())
 
 
 @pytest.fixture(autouse=True)

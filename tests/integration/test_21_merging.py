@@ -291,21 +291,6 @@ def test_cache_is_one_for_all_hosts(make_httpd, bases):
         assert set(remembers(httpd, bases).values()) == {seen}, size
 
 
-def capacity(httpd, mark=0):
-    return int(re.search(r"holds (\d+) keys", httpd.wait_log("AK0112: ApiKeyCache of", mark)).group(1))
-
-
-def test_default_size_of_the_cache(make_httpd):
-    httpd = make_httpd()
-    unsaid = capacity(httpd)
-    sizes = []
-    for size in ("16M", "256M"):
-        httpd.config, mark = f"ApiKeyCache {size}", httpd.log_mark()
-        httpd.graceful()
-        sizes.append(capacity(httpd, mark))
-    assert sizes[0] == unsaid and sizes[1] >= 1_000_000
-
-
 # -- directory, location, .htaccess ------------------------------------------------------------------------------
 
 

@@ -135,8 +135,8 @@ def test_every_use_is_written_down(make_httpd, server, base, scratch, trouble):
 @under_load
 def test_more_keys_than_memory_holds(make_httpd, base, scratch):
     keys = owned(base, 6000)
-    httpd = make_httpd("ApiKeyCache 4M\n" + OFTEN + PLACE, dbd=base.dbd_params(), children=2)
-    with Load(httpd, scratch.folder("load"), [*keys.values()], connections=8, pause_ms=0) as load:
+    httpd = make_httpd("ApiKeyCache 4M\nApiKeyTimeout 10s\n" + OFTEN + PLACE, dbd=base.dbd_params(), children=2)
+    with Load(httpd, scratch.folder("load"), [*keys.values()], connections=8, pause_ms=1) as load:
         wait_for(lambda: base.value("SELECT COUNT(*) FROM api_key_usage") == "6000", 60)
         load.stop()
     settle(base, httpd)

@@ -14,7 +14,9 @@
  * one. A key of which every version is known never has to be locked for that. The model of the
  * usage table is the parent's own memory: nobody kills the parent, so a batch is added to it
  * whole or not at all, and once for each of its numbers. */
+#ifndef _GNU_SOURCE /* APR's flags define it */
 #define _GNU_SOURCE
+#endif
 #include "../../src/core/facts.h"
 #include "../../src/core/tally.h"
 

@@ -13,13 +13,14 @@ enum {
 /* A slot's words, as tally.c has them, for the states that processes leave when they die. */
 enum { KEY, TOTAL, WRITTEN, LAST, ADDRESS0, ADDRESS1, BUSY };
 
-#define BYTES (SLOTS * SLOT_WORDS * sizeof(uint64_t))
 #define CLOSING (UINT64_C(1) << 63)
 #define GENERATION (UINT64_C(1) << 48)
 
 static const int64_t now = INT64_C(1790000000000);
 
 static _Alignas(64) _Atomic uint64_t memory[SLOTS * SLOT_WORDS];
+
+#define BYTES sizeof(memory)
 
 static apikey_tally_t fresh(void)
 {
