@@ -132,7 +132,10 @@ def no_connection_left(site):
         before = ours.sql("SELECT @@max_connections AS n")[0]["n"]
         ours.sql("SET GLOBAL max_connections = 10")
         theirs = f"SELECT id FROM information_schema.PROCESSLIST WHERE user IN ('{site.user}', 'unauthenticated user')"
-        wait_for(lambda: not ours.sql(f"KILL USER {site.user}@localhost; {theirs}"))
+        # One by one they go, and some were on their way in: gone for good only if none comes back.
+        gone = []
+        wait_for(lambda: gone.append(not ours.sql(f"KILL USER {site.user}@localhost; {theirs}")) or
+                 gone[-20:] == [True] * 20, 20, "all connections to be gone")  # fmt: skip
         try:
             yield
         finally:
@@ -232,9 +235,10 @@ def test_an_outage_under_load(server, make_httpd, scratch, fail, reconnect, seco
             wait_for(lambda: site.status(fresh.pop()) == 503, what="the outage to be noticed")
             hold(site, seconds, fresh.pop())
         wait_for(lambda: calm(site, fresh.pop()), 2, "the database to be asked again")
-    # Once for each change of state, of which there is a second pair where it began or ended gradually.
-    assert count(site.said, "AK0020") == count(site.said, "AK0021")
-    assert 1 <= count(site.said, "AK0020") <= 2
+    # Once for each change of state, of which there is a second pair where it began or ended gradually,
+    # and any number where some connections still worked while others were cut.
+    assert count(site.said, "AK0020") == count(site.said, "AK0021") >= 1
+    assert count(site.said, "AK0020") <= 2 or fail is no_connection_left
 
 
 @pytest.mark.parametrize("reconnect", [0, 1])
