@@ -33,7 +33,7 @@ enum {
     HOUR_S = 3600
 };
 
-/* No rows: a sum of ids that are none. */
+/* Rows that were not counted: no rows have this number. */
 static const uint64_t unknown = 1;
 
 typedef struct {
