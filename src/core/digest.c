@@ -6,26 +6,32 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <pthread.h>
 #include <string.h>
 
 const apikey_peppers_t apikey_no_pepper = {1, {{NULL, 0, ""}}};
 
+/* Set before there are threads; NULL: libcrypto looks SHA-256 up each time. */
 static EVP_MD *fetched;
 
-static void fetch_sha256(void)
+static apr_status_t release(void *unused)
 {
-    fetched = EVP_MD_fetch(NULL, "SHA256", NULL);
+    (void)unused;
+    EVP_MD_free(fetched);
+    fetched = NULL;
+    return APR_SUCCESS;
 }
 
-/* Fetched once: libcrypto looks an algorithm up by name at every SHA256(), which costs as much
- * as the digest. */
+void apikey_digest_init(apr_pool_t *pool)
+{
+    if (!fetched) {
+        fetched = EVP_MD_fetch(NULL, "SHA256", NULL);
+        apr_pool_cleanup_register(pool, NULL, release, apr_pool_cleanup_null);
+    }
+}
+
 static const EVP_MD *sha256(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-    pthread_once(&once, fetch_sha256);
-    return fetched;
+    return fetched ? fetched : EVP_sha256();
 }
 
 bool apikey_digest(unsigned char out[APIKEY_DIGEST_LEN], const apikey_pepper_t *pepper,

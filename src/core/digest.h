@@ -34,6 +34,10 @@ typedef struct {
  * open to group or others, shorter than APIKEY_PEPPER_MIN. */
 const char *apikey_pepper_read(apikey_pepper_t *pepper, const char *path, apr_pool_t *pool);
 
+/* Has libcrypto look up SHA-256 once instead of for every digest, which it costs as much as;
+ * until `pool` is cleared. Optional; before there are threads. */
+void apikey_digest_init(apr_pool_t *pool);
+
 /* SHA-256 of the text, or HMAC-SHA-256 with the pepper. False only where libcrypto fails. */
 bool apikey_digest(unsigned char out[APIKEY_DIGEST_LEN], const apikey_pepper_t *pepper,
                    const char *text, size_t len);

@@ -104,6 +104,7 @@ void apikey_conf_complete(server_rec *main_server, apr_pool_t *pconf)
 {
     server_rec *s;
 
+    apikey_digest_init(pconf);
     for (s = main_server; s; s = s->next) {
         /* A virtual host without a directive of ours shares the main server's record, but not
          * necessarily its database: each gets a record of its own. */
