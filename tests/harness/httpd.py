@@ -32,8 +32,8 @@ HTTPD_ITSELF = re.compile(
     r"|\[mpm_event:error\] .*\(9\)Bad file descriptor: \w+: [^:]*: apr_pollset_add failure"
 )
 OURS = re.compile(r"mod_authn_apikey|authn_apikey|/src/(core|httpd)/")
-# What the client library of the database allocates once for the whole process, whoever connects first.
-ONCE = re.compile(r"libmariadb[^\n]*\n[^\n]*pthread_once")
+# What the libraries we call allocate once for the whole process, whoever comes first.
+ONCE = re.compile(r"lib(?:mariadb|crypto)[^\n]*\n[^\n]*pthread_once")
 
 
 def _ask_apxs(variable):
