@@ -188,7 +188,7 @@ static question_t *share(server_rec *s, const apikey_credential_t *cred)
     }
     memset(q, 0, offsetof(question_t, fact));
     q->mac = cred->mac;
-    q->digests = cred->digests;
+    q->digests = *cred->digests;
     q->server = s;
     q->sequence = sequence;
     q->too_late_ms = now + apikey_server_conf(s)->timeout;
@@ -204,12 +204,18 @@ static question_t *share(server_rec *s, const apikey_credential_t *cred)
     return q;
 }
 
-static const apikey_record_t *copy_record(const apikey_record_t *record, apr_pool_t *pool)
+/* With both strings behind it, which stand side by side in a fact. */
+static const apikey_record_t *copy_record(const apikey_fact_t *fact, apr_pool_t *pool)
 {
-    apikey_record_t *copy = apr_pmemdup(pool, record, sizeof(*record));
+    const apikey_record_t *record = &fact->record;
+    const size_t owner_size = (size_t)(record->scopes - record->owner);
+    const size_t size = owner_size + strlen(record->scopes) + 1;
+    apikey_record_t *copy = apr_palloc(pool, sizeof(*copy) + size);
+    char *text = (char *)(copy + 1);
 
-    copy->owner = apr_pstrdup(pool, record->owner);
-    copy->scopes = apr_pstrdup(pool, record->scopes);
+    *copy = *record;
+    copy->owner = memcpy(text, record->owner, size);
+    copy->scopes = text + owner_size;
     return copy;
 }
 
@@ -238,7 +244,7 @@ static bool ask_and_wait(server_rec *s, const apikey_credential_t *cred, apr_poo
     if (q) {
         wait_for(q, timeout);
         answered = q->answered;
-        *record = answered && q->known ? copy_record(&q->fact.record, pool) : NULL;
+        *record = answered && q->known ? copy_record(&q->fact, pool) : NULL;
         why = q->done ? NULL
                       : apr_psprintf(pool,
                                      "no answer within %" APR_INT64_T_FMT " ms (ApiKeyTimeout)",
@@ -263,35 +269,53 @@ static bool found(apikey_credential_t *cred, const apikey_record_t *record)
     return true;
 }
 
-bool apikey_lookup(request_rec *r, apikey_credential_t *cred)
+/* Where memory has no answer to give. */
+static bool find_elsewhere(request_rec *r, apikey_credential_t *cred, apikey_fact_state_t state,
+                           int64_t began_ms)
 {
-    /* The record outlives redirects, as the credential does. */
-    apr_pool_t *pool = apikey_request_call(r)->credentials->pool;
+    apr_pool_t *pool = apikey_request_call(r)->pool;
     const apikey_record_t *record;
-    const int64_t now = now_ms();
-    apikey_fact_state_t state;
     apikey_fact_t fact;
 
-    if (cred->looked_up || cred->failed) {
-        return cred->looked_up;
-    }
-    state = apikey_cache_get(r->server, cred->mac, now, &fact);
-    if (state == APIKEY_FACT_FRESH) {
-        return found(cred, copy_record(&fact.record, pool));
-    }
-    if (state == APIKEY_FACT_ABSENT) {
-        return found(cred, NULL);
+    apikey_credential_examine(r, cred);
+    if (!cred->checkable) {
+        return found(cred, NULL); /* by its text alone */
     }
     atomic_store(&apikey_board_realm(r->server)->active, 1);
-    if (apikey_credential_digest(r, cred) && apikey_breaker_allows(r->server, now) &&
+    if (apikey_credential_digest(r, cred) && apikey_breaker_allows(r->server, began_ms) &&
         ask_and_wait(r->server, cred, pool, &record)) {
         return found(cred, record);
     }
     /* ApiKeyStale. Looked up again: the key may have been dropped while we waited. */
     if (state == APIKEY_FACT_STALE &&
-        apikey_cache_get(r->server, cred->mac, now, &fact) >= APIKEY_FACT_STALE) {
-        return found(cred, copy_record(&fact.record, pool));
+        apikey_cache_get(r->server, cred->mac, began_ms, &fact) >= APIKEY_FACT_STALE) {
+        return found(cred, copy_record(&fact, pool));
     }
     cred->failed = true;
     return false;
+}
+
+bool apikey_lookup(request_rec *r, apikey_credential_t *cred, int64_t *now)
+{
+    apikey_fact_state_t state = APIKEY_FACT_UNKNOWN;
+    apikey_fact_t fact;
+    bool rv;
+
+    *now = now_ms();
+    if (cred->looked_up || cred->failed) {
+        return cred->looked_up;
+    }
+    if (cred->may_be_known) {
+        state = apikey_cache_get(r->server, cred->mac, *now, &fact);
+    }
+    if (state == APIKEY_FACT_FRESH) {
+        /* The record outlives redirects, as the credential does. */
+        return found(cred, copy_record(&fact, apikey_request_call(r)->pool));
+    }
+    if (state == APIKEY_FACT_ABSENT) {
+        return found(cred, NULL);
+    }
+    rv = find_elsewhere(r, cred, state, *now);
+    *now = now_ms();
+    return rv;
 }

@@ -70,7 +70,7 @@ static bool holds(const apr_array_header_t *names, const char *name)
 
 static void take_away_basic(request_rec *r, apikey_call_t *call)
 {
-    const char *header = apikey_credential_header(r, "Authorization");
+    const char *header = apikey_credential_header(r, apikey_authorization);
     const char *value = apr_table_get(r->headers_in, header);
 
     if (value) {
@@ -101,6 +101,7 @@ void apikey_withhold(request_rec *r)
 {
     const apikey_dir_conf_t *conf = apikey_dir_conf(r);
     const apr_array_header_t *names = NULL;
+    const apikey_credential_t *cred;
     apikey_call_t *call;
     int i;
 
@@ -115,11 +116,9 @@ void apikey_withhold(request_rec *r)
         }
     }
     call = apikey_request_call(r);
-    for (i = 0; call && i < call->credentials->nelts; i++) {
-        const char *name = APR_ARRAY_IDX(call->credentials, i, apikey_credential_t *)->header;
-
-        if (!names || !holds(names, name)) { /* else done above */
-            take_away(r, name);
+    for (cred = call ? call->credentials : NULL; cred; cred = cred->next) {
+        if (!names || !holds(names, cred->header)) { /* else done above */
+            take_away(r, cred->header);
         }
     }
     if (call && call->checked_by_basic) {
