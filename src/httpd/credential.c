@@ -53,13 +53,22 @@ static bool is_tchar(char c)
     return c && (apr_isalnum(c) || strchr("!#$%&'*+-.^_`|~", c));
 }
 
+static inline bool begins(const char *text, const char *with)
+{
+    while (*with && *text == *with) {
+        text++;
+        with++;
+    }
+    return *with == '\0';
+}
+
 /* Where the scheme is Bearer (RFC 9110 section 11.1: in any case), what follows the word. */
 static const char *after_bearer(const char *value)
 {
     static const char scheme[] = "Bearer";
     const size_t len = sizeof(scheme) - 1;
 
-    if (strncmp(value, "Bearer ", len + 1) == 0) { /* as everybody writes it */
+    if (begins(value, "Bearer ")) { /* as everybody writes it */
         return value + len;
     }
     if (ap_cstr_casecmpn(value, scheme, len) != 0) {
@@ -102,7 +111,13 @@ static const char *text_of(const char *name, const char *value)
     if (!rest) {
         return bearer_joined(value) ? "" : NULL;
     }
-    return *rest == ' ' ? rest + strspn(rest, " ") : ""; /* RFC 6750: 1*SP */
+    if (*rest != ' ') {
+        return "";
+    }
+    while (*rest == ' ') { /* RFC 6750: 1*SP */
+        rest++;
+    }
+    return rest;
 }
 
 void apikey_credential_examine(const request_rec *r, apikey_credential_t *cred)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "request.h"
 
+#include "../core/encode.h"
+
 #include <apr_strings.h>
 #include <http_log.h>
 #include <string.h>
@@ -118,44 +120,11 @@ apikey_request_t *apikey_request_authenticated(const request_rec *r)
     return NULL;
 }
 
-/* Printable ASCII but the percent sign. */
-static bool is_plain(unsigned char c)
-{
-    static const bool plain[256] = {[' ' ... '$'] = true, ['&' ... '~'] = true};
-    return plain[c];
-}
-
-/* Percent-encodes whatever is outside printable ASCII, and the percent sign: nothing that a
- * database holds can end a header or a log line. */
 static const char *encode(apr_pool_t *p, const char *text)
 {
-    static const char hex[] = "0123456789ABCDEF";
-    const unsigned char *in = (const unsigned char *)text;
-    size_t extra = 0;
-    char *out;
-    char *at;
+    char *out = apr_palloc(p, 3 * strlen(text) + 1);
 
-    while (is_plain(*in)) {
-        in++;
-    }
-    if (*in == '\0') {
-        return text;
-    }
-    for (; *in; in++) {
-        extra += is_plain(*in) ? 0 : 2;
-    }
-    out = at = apr_palloc(p, (size_t)(in - (const unsigned char *)text) + extra + 1);
-    for (in = (const unsigned char *)text; *in; in++) {
-        if (is_plain(*in)) {
-            *at++ = (char)*in;
-        }
-        else {
-            *at++ = '%';
-            *at++ = hex[*in >> 4];
-            *at++ = hex[*in & 15];
-        }
-    }
-    *at = '\0';
+    apikey_encode(out, text);
     return out;
 }
 
@@ -180,7 +149,7 @@ static const char *number_text(char *bytes, bool negative, uint64_t number)
 static void set_values(apikey_request_t *state, const apikey_record_t *record, apr_pool_t *p)
 {
     const bool team = record->owner_type == APIKEY_OWNER_TEAM;
-    const char *owner = encode(p, record->owner);
+    const char *owner = record->plain ? record->owner : encode(p, record->owner);
     const int64_t expires_s = record->expires_ms / 1000;
     char *numbers = apr_palloc(p, 2 * NUMBER_SIZE);
 
@@ -188,7 +157,8 @@ static void set_values(apikey_request_t *state, const apikey_record_t *record, a
     state->value[APIKEY_FIELD_OWNER_TYPE] = team ? "team" : "user";
     state->value[APIKEY_FIELD_OWNER] = owner;
     state->value[team ? APIKEY_FIELD_TEAM : APIKEY_FIELD_USER] = owner;
-    state->value[APIKEY_FIELD_SCOPES] = encode(p, record->scopes);
+    state->value[APIKEY_FIELD_SCOPES] =
+        record->plain ? record->scopes : encode(p, record->scopes);
     state->value[APIKEY_FIELD_EXPIRES] =
         record->expires_ms == APIKEY_NEVER
             ? ""

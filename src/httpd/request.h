@@ -26,7 +26,7 @@ typedef enum {
     APIKEY_FIELD_TEAM,
     APIKEY_FIELD_SCOPES,
     APIKEY_FIELD_EXPIRES,
-    APIKEY_FIELD_STATUS,
+    APIKEY_FIELD_STATUS, /* the last, and all there is of a caller who is not known */
     APIKEY_FIELD_COUNT
 } apikey_field_t;
 
