@@ -12,11 +12,6 @@ static apikey_fact_terms_t terms_of(const server_rec *s)
     return terms;
 }
 
-apikey_mac_t apikey_cache_mac(const server_rec *s, const char *text, size_t len)
-{
-    return apikey_mac(apikey_board()->key, text, len, apikey_board_realm_id(s));
-}
-
 /* Whether somebody reads the change feed for this server, as far as it can be read. Nobody does
  * for a child that outlives its configuration: the server was told to stop, or started anew
  * with another database. */

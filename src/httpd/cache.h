@@ -8,9 +8,6 @@
 
 #include <httpd.h>
 
-/* What a credential of this server's is known by in memory. */
-apikey_mac_t apikey_cache_mac(const server_rec *s, const char *text, size_t len);
-
 apikey_fact_state_t apikey_cache_get(const server_rec *s, apikey_mac_t mac, int64_t now_ms,
                                      apikey_fact_t *fact);
 

@@ -4,6 +4,7 @@
 #define APIKEY_CONFIG_H
 
 #include "../core/digest.h"
+#include "../core/mac.h"
 
 #include <httpd.h>
 #include <http_config.h>
@@ -35,6 +36,7 @@ typedef struct {
     /* Filled in by board.c: which database this server asks, and how it digests. */
     int realm;
     uint64_t realm_id;
+    apikey_mac_state_t mac; /* of its credentials */
 } apikey_server_conf_t;
 
 /* One for each directory, location and .htaccess. */

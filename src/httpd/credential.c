@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "credential.h"
 
-#include "cache.h"
 #include "config.h"
 
 #include <apr_lib.h>
@@ -166,24 +165,21 @@ static bool is_header(const char *a, const char *b)
     return a == b || ap_cstr_casecmp(a, b) == 0;
 }
 
-static bool same(const apikey_credential_t *a, const apikey_credential_t *b)
-{
-    return a->may_be_known && b->may_be_known && memcmp(&a->mac, &b->mac, sizeof(a->mac)) == 0;
-}
-
 /* Adds what was read to what the call has seen, or gives back what it has: the database is
  * asked once for each credential of a call. */
-static apikey_credential_t *remember(request_rec *r, const apikey_credential_t *read)
+static apikey_credential_t *remember(apikey_call_t *call, const apikey_credential_t *read)
 {
-    apikey_call_t *call = apikey_request_make(r)->call;
     apikey_credential_t *kept;
 
     for (kept = call->credentials; kept; kept = kept->next) {
-        if (same(kept, read) && is_header(kept->header, read->header)) {
+        if (kept->may_be_known && read->may_be_known &&
+            memcmp(&kept->mac, &read->mac, sizeof(read->mac)) == 0 &&
+            is_header(kept->header, read->header)) {
             return kept;
         }
     }
-    kept = apr_pmemdup(call->pool, read, sizeof(*read));
+    kept = call->credentials ? apr_palloc(call->pool, sizeof(*kept)) : &call->room;
+    *kept = *read;
     kept->next = call->credentials;
     call->credentials = kept;
     return kept;
@@ -212,9 +208,9 @@ static apikey_credential_t *take(request_rec *r, const char *header, const char 
         conf->foreign || apikey_keyfmt_shaped(text, len, (const char *const *)conf->prefixes->elts,
                                               conf->prefixes->nelts);
     if (read.may_be_known) {
-        read.mac = apikey_cache_mac(r->server, text, len);
+        read.mac = apikey_mac_of(&conf->mac, text, len);
     }
-    kept = remember(r, &read);
+    kept = remember(apikey_request_make(r)->call, &read);
     if (!kept->looked_up) {
         kept->text = text;
     }

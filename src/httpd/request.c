@@ -22,7 +22,7 @@ static const request_rec *initial_of(const request_rec *r)
     return r;
 }
 
-apikey_call_t *apikey_request_call(const request_rec *r)
+apikey_call_t *apikey_request_first_call(const request_rec *r)
 {
     const apikey_request_t *first = apikey_request_own(initial_of(r));
     return first ? first->call : NULL;
@@ -91,7 +91,7 @@ static const request_rec *judged(const request_rec *r)
     return r;
 }
 
-apikey_request_t *apikey_request_judged(const request_rec *r)
+apikey_request_t *apikey_request_inherited(const request_rec *r)
 {
     const request_rec *there = judged(r);
     return there ? apikey_request_own(there) : NULL;
@@ -128,12 +128,10 @@ static const char *encode(apr_pool_t *p, const char *text)
     return out;
 }
 
-enum { NUMBER_SIZE = 21 }; /* sign or twentieth digit, and NUL */
-
-/* Writes a number into the end of NUMBER_SIZE bytes; where it begins. */
+/* Writes a number into the end of APIKEY_NUMBER_SIZE bytes; where it begins. */
 static const char *number_text(char *bytes, bool negative, uint64_t number)
 {
-    char *at = bytes + NUMBER_SIZE - 1;
+    char *at = bytes + APIKEY_NUMBER_SIZE - 1;
 
     *at = '\0';
     do {
@@ -151,9 +149,8 @@ static void set_values(apikey_request_t *state, const apikey_record_t *record, a
     const bool team = record->owner_type == APIKEY_OWNER_TEAM;
     const char *owner = record->plain ? record->owner : encode(p, record->owner);
     const int64_t expires_s = record->expires_ms / 1000;
-    char *numbers = apr_palloc(p, 2 * NUMBER_SIZE);
 
-    state->value[APIKEY_FIELD_ID] = number_text(numbers, false, record->id);
+    state->value[APIKEY_FIELD_ID] = number_text(state->id, false, record->id);
     state->value[APIKEY_FIELD_OWNER_TYPE] = team ? "team" : "user";
     state->value[APIKEY_FIELD_OWNER] = owner;
     state->value[team ? APIKEY_FIELD_TEAM : APIKEY_FIELD_USER] = owner;
@@ -162,7 +159,7 @@ static void set_values(apikey_request_t *state, const apikey_record_t *record, a
     state->value[APIKEY_FIELD_EXPIRES] =
         record->expires_ms == APIKEY_NEVER
             ? ""
-            : number_text(numbers + NUMBER_SIZE, expires_s < 0,
+            : number_text(state->expires, expires_s < 0,
                           expires_s < 0 ? -(uint64_t)expires_s : (uint64_t)expires_s);
 }
 

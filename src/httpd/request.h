@@ -30,6 +30,8 @@ typedef enum {
     APIKEY_FIELD_COUNT
 } apikey_field_t;
 
+enum { APIKEY_NUMBER_SIZE = 21 }; /* sign or twentieth digit, and NUL */
+
 /* What a header held. It is kept, without its text, for redirects: they come when the header
  * is gone. */
 typedef struct apikey_credential_t {
@@ -55,6 +57,7 @@ typedef struct apikey_credential_t {
 typedef struct {
     apr_pool_t *pool;                 /* of the initial request */
     apikey_credential_t *credentials; /* all seen in this call, the latest first */
+    apikey_credential_t room;         /* for the first of them; seldom is there another */
     const char *basic_header;         /* an Authorization of Basic that was taken away */
     bool checked_by_basic;            /* our Basic provider judged a password in this call */
     bool counted;                     /* as a use of its key */
@@ -70,6 +73,7 @@ typedef struct {
     apikey_verdict_t verdict;
     const void *policy;                    /* the per_dir_config that judged */
     const char *user;                      /* REMOTE_USER; NULL unless the caller is known */
+    char id[APIKEY_NUMBER_SIZE], expires[APIKEY_NUMBER_SIZE]; /* two of the values */
     const char *value[APIKEY_FIELD_COUNT]; /* encoded; NULL: not to be had */
     uint64_t key_id;                       /* 0: unknown */
     const apikey_record_t *record;         /* what was judged, or NULL */
@@ -91,7 +95,13 @@ static inline apikey_request_t *apikey_request_own(const request_rec *r)
 
 /* The state that speaks for this request: its own if it was judged, else the nearest one it
  * came from by redirect or subrequest. NULL where nothing was judged. */
-apikey_request_t *apikey_request_judged(const request_rec *r);
+apikey_request_t *apikey_request_inherited(const request_rec *r);
+
+static inline apikey_request_t *apikey_request_judged(const request_rec *r)
+{
+    apikey_request_t *own = apikey_request_own(r);
+    return own && own->verdict != APIKEY_NO_VERDICT ? own : apikey_request_inherited(r);
+}
 
 /* As above, but only where the same policy judged: for authorization. */
 apikey_request_t *apikey_request_authenticated(const request_rec *r);
@@ -104,7 +114,13 @@ char *apikey_request_auth_type(const request_rec *r);
 apikey_auth_t apikey_request_auth(request_rec *r);
 
 /* What the call has learned; NULL before anything was. */
-apikey_call_t *apikey_request_call(const request_rec *r);
+apikey_call_t *apikey_request_first_call(const request_rec *r);
+
+static inline apikey_call_t *apikey_request_call(const request_rec *r)
+{
+    const apikey_request_t *own = apikey_request_own(r);
+    return own ? own->call : apikey_request_first_call(r);
+}
 
 /* Records a verdict about this request and everything that follows from it but the answer:
  * user, values, one line in the error log. `record` may be NULL, and so may `why`, which adds a
