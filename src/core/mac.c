@@ -26,13 +26,11 @@ static inline void absorb(uint64_t *v, uint64_t word)
 {
     v[3] ^= word;
     sip_round(v);
-    sip_round(v);
     v[0] ^= word;
 }
 
 static inline uint64_t squeeze(uint64_t *v)
 {
-    sip_round(v);
     sip_round(v);
     sip_round(v);
     sip_round(v);

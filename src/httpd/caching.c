@@ -72,7 +72,8 @@ static apr_status_t mark_private(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     request_rec *r = f->r;
 
-    if (!apr_table_get(r->headers_out, header) && !apr_table_get(r->err_headers_out, header)) {
+    if (!apr_table_get(r->headers_out, header) &&
+        (apr_is_empty_table(r->err_headers_out) || !apr_table_get(r->err_headers_out, header))) {
         apr_table_addn(r->headers_out, header, "private");
     }
     else if (says(r, "public") || says(r, "s-maxage")) {

@@ -52,23 +52,15 @@ static bool is_tchar(char c)
     return c && (apr_isalnum(c) || strchr("!#$%&'*+-.^_`|~", c));
 }
 
-static inline bool begins(const char *text, const char *with)
-{
-    while (*with && *text == *with) {
-        text++;
-        with++;
-    }
-    return *with == '\0';
-}
-
 /* Where the scheme is Bearer (RFC 9110 section 11.1: in any case), what follows the word. */
 static const char *after_bearer(const char *value)
 {
     static const char scheme[] = "Bearer";
     const size_t len = sizeof(scheme) - 1;
 
-    if (begins(value, "Bearer ")) { /* as everybody writes it */
-        return value + len;
+    if (value[0] == 'B' && value[1] == 'e' && value[2] == 'a' && value[3] == 'r' &&
+        value[4] == 'e' && value[5] == 'r' && value[6] == ' ') {
+        return value + len; /* as everybody writes it */
     }
     if (ap_cstr_casecmpn(value, scheme, len) != 0) {
         return NULL;
@@ -165,24 +157,29 @@ static bool is_header(const char *a, const char *b)
     return a == b || ap_cstr_casecmp(a, b) == 0;
 }
 
-/* Adds what was read to what the call has seen, or gives back what it has: the database is
- * asked once for each credential of a call. */
-static apikey_credential_t *remember(apikey_call_t *call, const apikey_credential_t *read)
+static apikey_credential_t *find_seen(const apikey_call_t *call, const char *header,
+                                      apikey_mac_t mac)
 {
     apikey_credential_t *kept;
 
     for (kept = call->credentials; kept; kept = kept->next) {
-        if (kept->may_be_known && read->may_be_known &&
-            memcmp(&kept->mac, &read->mac, sizeof(read->mac)) == 0 &&
-            is_header(kept->header, read->header)) {
-            return kept;
+        if (kept->may_be_known && memcmp(&kept->mac, &mac, sizeof(mac)) == 0 &&
+            is_header(kept->header, header)) {
+            break;
         }
     }
-    kept = call->credentials ? apr_palloc(call->pool, sizeof(*kept)) : &call->room;
-    *kept = *read;
-    kept->next = call->credentials;
-    call->credentials = kept;
     return kept;
+}
+
+static apikey_credential_t *add(apikey_call_t *call)
+{
+    apikey_credential_t *cred =
+        call->credentials ? apr_palloc(call->pool, sizeof(*cred)) : &call->room;
+
+    memset(cred, 0, sizeof(*cred));
+    cred->next = call->credentials;
+    call->credentials = cred;
+    return cred;
 }
 
 static apikey_credential_t *recall(const request_rec *r, const char *header)
@@ -196,25 +193,35 @@ static apikey_credential_t *recall(const request_rec *r, const char *header)
     return kept;
 }
 
+/* Adds what was read to what the call has seen, or gives back what it has: the database is
+ * asked once for each credential of a call. */
 static apikey_credential_t *take(request_rec *r, const char *header, const char *text,
                                  bool is_token)
 {
     const apikey_server_conf_t *conf = apikey_server_conf(r->server);
+    apikey_call_t *call = apikey_request_make(r)->call;
     const size_t len = strlen(text);
-    apikey_credential_t read = {.header = header, .text = text, .is_token = is_token};
-    apikey_credential_t *kept;
-
-    read.may_be_known =
+    const bool may_be_known =
         conf->foreign || apikey_keyfmt_shaped(text, len, (const char *const *)conf->prefixes->elts,
                                               conf->prefixes->nelts);
-    if (read.may_be_known) {
-        read.mac = apikey_mac_of(&conf->mac, text, len);
+    apikey_credential_t *cred = NULL;
+    apikey_mac_t mac = {{0, 0}};
+
+    if (may_be_known) {
+        mac = apikey_mac_of(&conf->mac, text, len);
+        cred = find_seen(call, header, mac);
     }
-    kept = remember(apikey_request_make(r)->call, &read);
-    if (!kept->looked_up) {
-        kept->text = text;
+    if (!cred) {
+        cred = add(call);
+        cred->header = header;
+        cred->is_token = is_token;
+        cred->may_be_known = may_be_known;
+        cred->mac = mac;
     }
-    return kept;
+    if (!cred->looked_up) {
+        cred->text = text;
+    }
+    return cred;
 }
 
 apikey_credential_t *apikey_credential_from_text(request_rec *r, const char *header,

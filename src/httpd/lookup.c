@@ -41,11 +41,6 @@ static struct {
     question_t *open;
 } asked = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
-static int64_t now_ms(void)
-{
-    return apr_time_as_msec(apr_time_now());
-}
-
 /* With the mutex held. */
 static void give_up_share(question_t *q)
 {
@@ -97,7 +92,7 @@ static apikey_db_status_t find(apikey_db_t *db, void *baton)
     asking_t *asking = baton;
 
     asking->sequence = apikey_cache_sequence();
-    asking->asked_ms = now_ms();
+    asking->asked_ms = apikey_now_ms();
     return apikey_store_find(db, asking->digests, asking->pool, &asking->record);
 }
 
@@ -105,7 +100,7 @@ static apikey_db_status_t find(apikey_db_t *db, void *baton)
 static bool ask_database(server_rec *s, asking_t *asking)
 {
     const int64_t timeout = apikey_server_conf(s)->timeout;
-    const int64_t began = now_ms();
+    const int64_t began = apikey_now_ms();
     const char *why;
 
     if (apikey_dbd_run_for(timeout > APIKEY_DBD_PATIENCE_MS ? timeout : APIKEY_DBD_PATIENCE_MS,
@@ -234,7 +229,7 @@ static bool ask_and_wait(server_rec *s, const apikey_credential_t *cred, apr_poo
                          const apikey_record_t **record)
 {
     const int64_t timeout = apikey_server_conf(s)->timeout;
-    const int64_t began = now_ms();
+    const int64_t began = apikey_now_ms();
     const char *why = NULL;
     bool answered = false;
     question_t *q;
@@ -301,7 +296,7 @@ bool apikey_lookup(request_rec *r, apikey_credential_t *cred, int64_t *now)
     apikey_fact_t fact;
     bool rv;
 
-    *now = now_ms();
+    *now = apikey_now_ms();
     if (cred->looked_up || cred->failed) {
         return cred->looked_up;
     }
@@ -316,6 +311,6 @@ bool apikey_lookup(request_rec *r, apikey_credential_t *cred, int64_t *now)
         return found(cred, NULL);
     }
     rv = find_elsewhere(r, cred, state, *now);
-    *now = now_ms();
+    *now = apikey_now_ms();
     return rv;
 }

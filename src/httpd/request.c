@@ -5,6 +5,7 @@
 
 #include <apr_strings.h>
 #include <http_log.h>
+#include <stddef.h>
 #include <string.h>
 
 APLOG_USE_MODULE(authn_apikey);
@@ -34,8 +35,10 @@ static apikey_request_t *make_with_call(apr_pool_t *p)
     struct {
         apikey_request_t state;
         apikey_call_t call;
-    } *both = apr_pcalloc(p, sizeof(*both));
+    } *both = apr_palloc(p, sizeof(*both));
 
+    memset(&both->state, 0, offsetof(apikey_request_t, id));
+    memset(&both->call, 0, offsetof(apikey_call_t, room));
     both->state.call = &both->call;
     both->call.pool = p;
     return &both->state;
@@ -131,13 +134,25 @@ static const char *encode(apr_pool_t *p, const char *text)
 /* Writes a number into the end of APIKEY_NUMBER_SIZE bytes; where it begins. */
 static const char *number_text(char *bytes, bool negative, uint64_t number)
 {
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
     char *at = bytes + APIKEY_NUMBER_SIZE - 1;
 
     *at = '\0';
-    do {
-        *--at = (char)('0' + number % 10);
-        number /= 10;
-    } while (number);
+    while (number >= 100) {
+        at -= 2;
+        memcpy(at, pairs + number % 100 * 2, 2);
+        number /= 100;
+    }
+    if (number >= 10) {
+        at -= 2;
+        memcpy(at, pairs + number * 2, 2);
+    }
+    else {
+        *--at = (char)('0' + number);
+    }
     if (negative) {
         *--at = '-';
     }

@@ -57,7 +57,6 @@ typedef struct apikey_credential_t {
 typedef struct {
     apr_pool_t *pool;                 /* of the initial request */
     apikey_credential_t *credentials; /* all seen in this call, the latest first */
-    apikey_credential_t room;         /* for the first of them; seldom is there another */
     const char *basic_header;         /* an Authorization of Basic that was taken away */
     bool checked_by_basic;            /* our Basic provider judged a password in this call */
     bool counted;                     /* as a use of its key */
@@ -67,13 +66,14 @@ typedef struct {
     const void *latest_policy;
     apikey_verdict_t latest_verdict;
     const apikey_record_t *latest_record;
+
+    apikey_credential_t room; /* for the first credential; seldom is there another */
 } apikey_call_t;
 
 typedef struct {
     apikey_verdict_t verdict;
     const void *policy;                    /* the per_dir_config that judged */
     const char *user;                      /* REMOTE_USER; NULL unless the caller is known */
-    char id[APIKEY_NUMBER_SIZE], expires[APIKEY_NUMBER_SIZE]; /* two of the values */
     const char *value[APIKEY_FIELD_COUNT]; /* encoded; NULL: not to be had */
     uint64_t key_id;                       /* 0: unknown */
     const apikey_record_t *record;         /* what was judged, or NULL */
@@ -82,6 +82,9 @@ typedef struct {
     apikey_auth_t auth;
     bool must_authenticate; /* a negated Require line was asked without a user */
     apikey_call_t *call;
+
+    /* Not zeroed: text of two of the values. */
+    char id[APIKEY_NUMBER_SIZE], expires[APIKEY_NUMBER_SIZE];
 } apikey_request_t;
 
 /* This request's own state, made when there is none. */
