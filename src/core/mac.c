@@ -54,15 +54,15 @@ apikey_mac_t apikey_mac_of(const apikey_mac_state_t *begun, const void *bytes, s
     uint64_t v[4] = {begun->word[0], begun->word[1], begun->word[2], begun->word[3]};
     uint64_t last = (uint64_t)(len + sizeof(uint64_t)) << 56; /* the tweak counts too */
     apikey_mac_t mac;
-    size_t i;
 
     for (; len >= 8; len -= 8, in += 8) {
         uint64_t word;
         memcpy(&word, in, 8); /* in host order: nobody compares across machines */
         absorb(v, word);
     }
-    for (i = 0; i < len; i++) {
-        last |= (uint64_t)in[i] << (8 * i);
+    while (len > 0) {
+        len--;
+        last |= (uint64_t)in[len] << (8 * len);
     }
     absorb(v, last);
     v[2] ^= 0xee;

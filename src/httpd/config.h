@@ -4,7 +4,7 @@
 #define APIKEY_CONFIG_H
 
 #include "../core/digest.h"
-#include "../core/mac.h"
+#include "../core/facts.h"
 
 #include <httpd.h>
 #include <http_config.h>
@@ -31,7 +31,8 @@ typedef struct {
     const char *header_prefix;       /* NULL: unset */
 
     /* Milliseconds; 0 where Off is said. */
-    int64_t ttl, negative_ttl, stale, timeout, refresh, usage;
+    apikey_fact_terms_t terms;
+    int64_t timeout, refresh, usage;
 
     /* Filled in by board.c: which database this server asks, and how it digests. */
     int realm;

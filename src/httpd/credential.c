@@ -23,27 +23,22 @@ const char *apikey_credential_header(const request_rec *r, const char *name)
 
 /* RFC 6750 section 2.1: 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=". The comma
  * by which httpd joins repeated headers is not among them. */
-static bool is_b64token(const char *text)
+static bool is_b64token(const char *text, size_t len)
 {
     static const bool legal[256] = {
         ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
         ['-'] = true,         ['.'] = true,         ['_'] = true,
         ['~'] = true,         ['+'] = true,         ['/'] = true};
-    const unsigned char *at = (const unsigned char *)text;
+    bool all = true;
+    size_t i;
 
-    while (legal[at[0]] && legal[at[1]] && legal[at[2]] && legal[at[3]]) {
-        at += 4;
+    while (len > 1 && text[len - 1] == '=') {
+        len--;
     }
-    while (legal[*at]) {
-        at++;
+    for (i = 0; i < len; i++) { /* without a branch: nearly all there are are legal */
+        all &= legal[(unsigned char)text[i]];
     }
-    if (at == (const unsigned char *)text) {
-        return false;
-    }
-    while (*at == '=') {
-        at++;
-    }
-    return *at == '\0';
+    return all && len > 0;
 }
 
 /* RFC 9110 section 5.6.2: what a scheme's name consists of. */
@@ -115,14 +110,16 @@ void apikey_credential_examine(const request_rec *r, apikey_credential_t *cred)
 {
     const apikey_server_conf_t *conf = apikey_server_conf(r->server);
     apikey_owner_t kind;
+    size_t len;
 
     if (cred->examined || !cred->text) {
         return;
     }
     cred->examined = true;
-    cred->malformed = cred->is_token ? !is_b64token(cred->text) : *cred->text == '\0';
+    len = strlen(cred->text);
+    cred->malformed = cred->is_token ? !is_b64token(cred->text, len) : len == 0;
     if (!cred->malformed) {
-        cred->form = apikey_keyfmt_parse(cred->text, strlen(cred->text),
+        cred->form = apikey_keyfmt_parse(cred->text, len,
                                          (const char *const *)conf->prefixes->elts,
                                          conf->prefixes->nelts, &kind);
         cred->checkable = cred->form == APIKEY_FORM_OURS ||

@@ -59,6 +59,7 @@ void apikey_identity_export(request_rec *r, const apikey_request_t *state)
         unset_ours(env);
     }
     if (exports_of(r) & APIKEY_EXPORT_ENV) {
+#pragma GCC unroll 8
         for (i = known_caller ? 0 : APIKEY_FIELD_STATUS; i < APIKEY_FIELD_COUNT; i++) {
             if (state->value[i]) {
                 /* Not set: names that begin alike make apr_table_setn() compare each with all. */

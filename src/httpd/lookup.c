@@ -264,17 +264,24 @@ static bool found(apikey_credential_t *cred, const apikey_record_t *record)
     return true;
 }
 
-/* Where memory has no answer to give. */
-static bool find_elsewhere(request_rec *r, apikey_credential_t *cred, apikey_fact_state_t state,
-                           int64_t began_ms)
+/* The rest of what memory may know, and the database. */
+static bool find_elsewhere(request_rec *r, apikey_credential_t *cred, int64_t began_ms)
 {
     apr_pool_t *pool = apikey_request_call(r)->pool;
     const apikey_record_t *record;
+    apikey_fact_state_t state;
     apikey_fact_t fact;
 
     apikey_credential_examine(r, cred);
     if (!cred->checkable) {
         return found(cred, NULL); /* by its text alone */
+    }
+    state = apikey_cache_get(r->server, cred->mac, began_ms, &fact);
+    if (state == APIKEY_FACT_FRESH) {
+        return found(cred, copy_record(&fact, pool));
+    }
+    if (state == APIKEY_FACT_ABSENT) {
+        return found(cred, NULL);
     }
     atomic_store(&apikey_board_realm(r->server)->active, 1);
     if (apikey_credential_digest(r, cred) && apikey_breaker_allows(r->server, began_ms) &&
@@ -290,27 +297,30 @@ static bool find_elsewhere(request_rec *r, apikey_credential_t *cred, apikey_fac
     return false;
 }
 
-bool apikey_lookup(request_rec *r, apikey_credential_t *cred, int64_t *now)
+/* A record with the text its strings point to. */
+typedef struct {
+    apikey_record_t record;
+    uint64_t words[APIKEY_BRIEF_WORDS];
+} brief_t;
+
+bool apikey_lookup(request_rec *r, apikey_credential_t *cred, int64_t *now_ms)
 {
-    apikey_fact_state_t state = APIKEY_FACT_UNKNOWN;
-    apikey_fact_t fact;
+    brief_t *brief;
     bool rv;
 
-    *now = apikey_now_ms();
+    *now_ms = apikey_now_ms();
     if (cred->looked_up || cred->failed) {
         return cred->looked_up;
     }
     if (cred->may_be_known) {
-        state = apikey_cache_get(r->server, cred->mac, *now, &fact);
-    }
-    if (state == APIKEY_FACT_FRESH) {
         /* The record outlives redirects, as the credential does. */
-        return found(cred, copy_record(&fact, apikey_request_call(r)->pool));
+        brief = apr_palloc(apikey_request_call(r)->pool, sizeof(*brief));
+        if (apikey_cache_get_brief(r->server, cred->mac, *now_ms, &brief->record,
+                                   brief->words) == APIKEY_FACT_FRESH) {
+            return found(cred, &brief->record);
+        }
     }
-    if (state == APIKEY_FACT_ABSENT) {
-        return found(cred, NULL);
-    }
-    rv = find_elsewhere(r, cred, state, *now);
-    *now = apikey_now_ms();
+    rv = find_elsewhere(r, cred, *now_ms);
+    *now_ms = apikey_now_ms();
     return rv;
 }

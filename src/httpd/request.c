@@ -65,17 +65,12 @@ apikey_request_t *apikey_request_make(request_rec *r)
     return state;
 }
 
-apikey_auth_t apikey_request_auth(request_rec *r)
+apikey_auth_t apikey_request_find_auth(request_rec *r)
 {
-    apikey_request_t *state = apikey_request_own(r);
-    apikey_auth_t auth;
+    const apikey_auth_t auth = apikey_auth_of(r);
 
-    if (state && state->auth_policy == r->per_dir_config) {
-        return state->auth;
-    }
-    auth = apikey_auth_of(r);
     if (auth == APIKEY_AUTH_BEARER) {
-        state = apikey_request_make(r);
+        apikey_request_t *state = apikey_request_make(r);
         state->auth_policy = r->per_dir_config;
         state->auth = auth;
     }

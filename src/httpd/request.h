@@ -114,7 +114,14 @@ char *apikey_request_auth_type(const request_rec *r);
 
 /* How the location of this request asks who calls; AuthType is an expression, evaluated once.
  */
-apikey_auth_t apikey_request_auth(request_rec *r);
+apikey_auth_t apikey_request_find_auth(request_rec *r);
+
+static inline apikey_auth_t apikey_request_auth(request_rec *r)
+{
+    const apikey_request_t *own = apikey_request_own(r);
+    return own && own->auth_policy == r->per_dir_config ? own->auth
+                                                        : apikey_request_find_auth(r);
+}
 
 /* What the call has learned; NULL before anything was. */
 apikey_call_t *apikey_request_first_call(const request_rec *r);
