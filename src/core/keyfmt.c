@@ -54,9 +54,10 @@ static apikey_owner_t kind_of(const char *text)
 
 static void write_check(char *out, const char *text, size_t len)
 {
-    unsigned long crc = crc32(0L, (const Bytef *)text, (uInt)len);
+    uint32_t crc = (uint32_t)crc32(0L, (const Bytef *)text, (uInt)len);
     int i;
 
+#pragma GCC unroll 6
     for (i = APIKEY_CHECK_LEN - 1; i >= 0; i--) {
         out[i] = apikey_base62[crc % 62];
         crc /= 62;
@@ -67,7 +68,7 @@ static void write_check(char *out, const char *text, size_t len)
 static bool body_ok(const char *text, size_t len, size_t body)
 {
     char check[APIKEY_CHECK_LEN];
-    bool legal = true;
+    unsigned int legal = 1;
     size_t i;
 
     if (len - body != BODY_LEN) {
@@ -77,10 +78,11 @@ static bool body_ok(const char *text, size_t len, size_t body)
     if (memcmp(check, text + len - APIKEY_CHECK_LEN, APIKEY_CHECK_LEN) != 0) {
         return false;
     }
+#pragma GCC unroll 8
     for (i = body; i < len; i++) {
         legal &= is_base62(text[i]);
     }
-    return legal;
+    return legal != 0;
 }
 
 /* Where the body begins, behind one of the prefixes and a kind; 0 where it is foreign. */

@@ -54,15 +54,20 @@ apikey_mac_t apikey_mac_of(const apikey_mac_state_t *begun, const void *bytes, s
     uint64_t v[4] = {begun->word[0], begun->word[1], begun->word[2], begun->word[3]};
     uint64_t last = (uint64_t)(len + sizeof(uint64_t)) << 56; /* the tweak counts too */
     apikey_mac_t mac;
+    size_t i;
 
+#pragma GCC unroll 4
     for (; len >= 8; len -= 8, in += 8) {
         uint64_t word;
         memcpy(&word, in, 8); /* in host order: nobody compares across machines */
         absorb(v, word);
     }
-    while (len > 0) {
-        len--;
-        last |= (uint64_t)in[len] << (8 * len);
+#pragma GCC unroll 7
+    for (i = 0; i < 7; i++) {
+        if (i == len) {
+            break;
+        }
+        last |= (uint64_t)in[i] << (8 * i);
     }
     absorb(v, last);
     v[2] ^= 0xee;

@@ -35,6 +35,7 @@ static bool is_b64token(const char *text, size_t len)
     while (len > 1 && text[len - 1] == '=') {
         len--;
     }
+#pragma GCC unroll 8
     for (i = 0; i < len; i++) { /* without a branch: nearly all there are are legal */
         all &= legal[(unsigned char)text[i]];
     }
@@ -117,14 +118,13 @@ void apikey_credential_examine(const request_rec *r, apikey_credential_t *cred)
     }
     cred->examined = true;
     len = strlen(cred->text);
-    cred->malformed = cred->is_token ? !is_b64token(cred->text, len) : len == 0;
-    if (!cred->malformed) {
-        cred->form = apikey_keyfmt_parse(cred->text, len,
-                                         (const char *const *)conf->prefixes->elts,
-                                         conf->prefixes->nelts, &kind);
-        cred->checkable = cred->form == APIKEY_FORM_OURS ||
-                          (cred->form == APIKEY_FORM_FOREIGN && conf->foreign);
+    cred->form = apikey_keyfmt_parse(cred->text, len, (const char *const *)conf->prefixes->elts,
+                                     conf->prefixes->nelts, &kind);
+    if (cred->form != APIKEY_FORM_OURS) { /* which are tokens all */
+        cred->malformed = cred->is_token ? !is_b64token(cred->text, len) : len == 0;
     }
+    cred->checkable = !cred->malformed && (cred->form == APIKEY_FORM_OURS ||
+                                           (cred->form == APIKEY_FORM_FOREIGN && conf->foreign));
 }
 
 bool apikey_credential_digest(const request_rec *r, apikey_credential_t *cred)
@@ -173,8 +173,7 @@ static apikey_credential_t *add(apikey_call_t *call)
     apikey_credential_t *cred =
         call->credentials ? apr_palloc(call->pool, sizeof(*cred)) : &call->room;
 
-    memset(cred, 0, sizeof(*cred));
-    cred->next = call->credentials;
+    *cred = (apikey_credential_t){.next = call->credentials};
     call->credentials = cred;
     return cred;
 }

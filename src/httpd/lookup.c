@@ -265,7 +265,7 @@ static bool found(apikey_credential_t *cred, const apikey_record_t *record)
 }
 
 /* The rest of what memory may know, and the database. */
-static bool find_elsewhere(request_rec *r, apikey_credential_t *cred, int64_t began_ms)
+__attribute__((noinline, cold)) static bool find_elsewhere(request_rec *r, apikey_credential_t *cred, int64_t began_ms)
 {
     apr_pool_t *pool = apikey_request_call(r)->pool;
     const apikey_record_t *record;

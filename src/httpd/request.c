@@ -137,9 +137,10 @@ static const char *number_text(char *bytes, bool negative, uint64_t number)
 
     *at = '\0';
     while (number >= 100) {
+        const uint64_t rest = number / 100;
         at -= 2;
-        memcpy(at, pairs + number % 100 * 2, 2);
-        number /= 100;
+        memcpy(at, pairs + (number - rest * 100) * 2, 2);
+        number = rest;
     }
     if (number >= 10) {
         at -= 2;
