@@ -64,22 +64,18 @@ static void write_check(char *out, const char *text, size_t len)
     }
 }
 
-/* `body` follows the kind: the random characters and the check over all before it. */
-static bool body_ok(const char *text, size_t len, size_t body)
+bool apikey_keyfmt_intact(const char *text, size_t len)
 {
     char check[APIKEY_CHECK_LEN];
     unsigned int legal = 1;
     size_t i;
 
-    if (len - body != BODY_LEN) {
-        return false;
-    }
     write_check(check, text, len - APIKEY_CHECK_LEN);
     if (memcmp(check, text + len - APIKEY_CHECK_LEN, APIKEY_CHECK_LEN) != 0) {
         return false;
     }
 #pragma GCC unroll 8
-    for (i = body; i < len; i++) {
+    for (i = len - BODY_LEN; i < len; i++) {
         legal &= is_base62(text[i]);
     }
     return legal != 0;
@@ -123,9 +119,11 @@ apikey_form_t apikey_keyfmt_parse(const char *text, size_t len, const char *cons
 {
     const size_t body = find_body(text, len, prefixes, nprefixes, kind);
 
-    return !body                      ? APIKEY_FORM_FOREIGN
-           : body_ok(text, len, body) ? APIKEY_FORM_OURS
-                                      : APIKEY_FORM_DAMAGED;
+    if (!body) {
+        return APIKEY_FORM_FOREIGN;
+    }
+    return len - body == BODY_LEN && apikey_keyfmt_intact(text, len) ? APIKEY_FORM_OURS
+                                                                     : APIKEY_FORM_DAMAGED;
 }
 
 /* How many of `len` bytes are no base62 digits. */

@@ -107,21 +107,31 @@ static const char *text_of(const char *name, const char *value)
     return rest;
 }
 
+static apikey_form_t form_of(const apikey_server_conf_t *conf, const apikey_credential_t *cred)
+{
+    apikey_owner_t kind;
+
+    if (cred->is_shaped) {
+        return apikey_keyfmt_intact(cred->text, cred->len) ? APIKEY_FORM_OURS
+                                                           : APIKEY_FORM_DAMAGED;
+    }
+    return apikey_keyfmt_parse(cred->text, cred->len,
+                               (const char *const *)conf->prefixes->elts, conf->prefixes->nelts,
+                               &kind);
+}
+
 void apikey_credential_examine(const request_rec *r, apikey_credential_t *cred)
 {
     const apikey_server_conf_t *conf = apikey_server_conf(r->server);
-    apikey_owner_t kind;
-    size_t len;
 
     if (cred->examined || !cred->text) {
         return;
     }
     cred->examined = true;
-    len = strlen(cred->text);
-    cred->form = apikey_keyfmt_parse(cred->text, len, (const char *const *)conf->prefixes->elts,
-                                     conf->prefixes->nelts, &kind);
+    cred->form = form_of(conf, cred);
     if (cred->form != APIKEY_FORM_OURS) { /* which are tokens all */
-        cred->malformed = cred->is_token ? !is_b64token(cred->text, len) : len == 0;
+        cred->malformed =
+            cred->is_token ? !is_b64token(cred->text, cred->len) : cred->len == 0;
     }
     cred->checkable = !cred->malformed && (cred->form == APIKEY_FORM_OURS ||
                                            (cred->form == APIKEY_FORM_FOREIGN && conf->foreign));
@@ -138,7 +148,7 @@ bool apikey_credential_digest(const request_rec *r, apikey_credential_t *cred)
         if (apikey_digest_all(digests,
                               cred->form == APIKEY_FORM_OURS ? conf->peppers
                                                              : &apikey_no_pepper,
-                              cred->text, strlen(cred->text))) {
+                              cred->text, cred->len)) {
             cred->digests = digests;
         }
         else {
@@ -197,9 +207,9 @@ static apikey_credential_t *take(request_rec *r, const char *header, const char 
     const apikey_server_conf_t *conf = apikey_server_conf(r->server);
     apikey_call_t *call = apikey_request_make(r)->call;
     const size_t len = strlen(text);
-    const bool may_be_known =
-        conf->foreign || apikey_keyfmt_shaped(text, len, (const char *const *)conf->prefixes->elts,
-                                              conf->prefixes->nelts);
+    const bool is_shaped = apikey_keyfmt_shaped(
+        text, len, (const char *const *)conf->prefixes->elts, conf->prefixes->nelts);
+    const bool may_be_known = is_shaped || conf->foreign;
     apikey_credential_t *cred = NULL;
     apikey_mac_t mac = {{0, 0}};
 
@@ -211,11 +221,13 @@ static apikey_credential_t *take(request_rec *r, const char *header, const char 
         cred = add(call);
         cred->header = header;
         cred->is_token = is_token;
+        cred->is_shaped = is_shaped;
         cred->may_be_known = may_be_known;
         cred->mac = mac;
     }
     if (!cred->looked_up) {
         cred->text = text;
+        cred->len = len;
     }
     return cred;
 }
