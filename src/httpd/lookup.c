@@ -165,7 +165,7 @@ static void keep(question_t *q, const apikey_record_t *record)
 }
 
 /* On a thread of workers.c. */
-static void ask(void *baton, apr_pool_t *pool)
+__attribute__((flatten)) static void ask(void *baton, apr_pool_t *pool)
 {
     question_t *q = baton;
     asking_t asking = {&q->digests, pool, NULL, 0, 0};
