@@ -343,7 +343,7 @@ bool apikey_lookup(request_rec *r, apikey_credential_t *cred, int64_t *now_ms)
     if (cred->looked_up || cred->failed) {
         return cred->looked_up;
     }
-    if (cred->may_be_known) {
+    if (cred->may_be_known && apikey_board_facts()) {
         /* The record outlives redirects, as the credential does. */
         brief = apr_palloc(apikey_request_call(r)->pool, sizeof(*brief));
         if (apikey_cache_get_brief(r->server, cred->mac, *now_ms, &brief->record,
