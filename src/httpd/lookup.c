@@ -328,26 +328,22 @@ __attribute__((noinline, cold)) static bool find_elsewhere(request_rec *r, apike
     return false;
 }
 
-/* A record with the text its strings point to. */
-typedef struct {
-    apikey_record_t record;
-    uint64_t words[APIKEY_BRIEF_WORDS];
-} brief_t;
-
 bool apikey_lookup(request_rec *r, apikey_credential_t *cred, int64_t *now_ms)
 {
-    brief_t *brief;
+    apikey_call_t *call;
+    apikey_brief_t *brief;
     bool rv;
 
     *now_ms = apikey_now_ms();
     if (cred->looked_up || cred->failed) {
         return cred->looked_up;
     }
-    if (cred->may_be_known && apikey_board_facts()) {
+    if (cred->may_be_known) {
         /* The record outlives redirects, as the credential does. */
-        brief = apr_palloc(apikey_request_call(r)->pool, sizeof(*brief));
-        if (apikey_cache_get_brief(r->server, cred->mac, *now_ms, &brief->record,
-                                   brief->words) == APIKEY_FACT_FRESH) {
+        call = apikey_request_call(r);
+        brief = cred == &call->room ? &call->brief : apr_palloc(call->pool, sizeof(*brief));
+        if (apikey_cache_get_brief(r->server, cred->mac, *now_ms, brief) ==
+            APIKEY_FACT_FRESH) {
             return found(cred, &brief->record);
         }
     }
