@@ -216,7 +216,9 @@ static question_t *share(server_rec *s, const apikey_credential_t *cred, int64_t
     }
     q->done = q->answered = q->known = false;
     q->mac = cred->mac;
-    q->digests = *cred->digests;
+    q->digests.count = cred->digests->count;
+    memcpy(q->digests.digest, cred->digests->digest,
+           (size_t)cred->digests->count * sizeof(q->digests.digest[0]));
     q->server = s;
     q->sequence = sequence;
     q->too_late_ms = now + apikey_server_conf(s)->timeout;
