@@ -270,7 +270,7 @@ static bool ask_and_wait(server_rec *s, const apikey_credential_t *cred, int64_t
     pthread_mutex_lock(&asked.mutex);
     q = share(s, cred, now);
     if (q) {
-        wait_for(q, now + timeout);
+        wait_for(q, now + timeout + 1); /* now was cut to the millisecond */
         answered = q->answered;
         *record = answered && q->known ? copy_record(&q->fact, pool) : NULL;
         why = q->done ? NULL
