@@ -298,7 +298,8 @@ static bool found(apikey_credential_t *cred, const apikey_record_t *record)
 }
 
 /* The rest of what memory may know, and the database. */
-__attribute__((noinline, cold)) static bool find_elsewhere(request_rec *r, apikey_credential_t *cred, int64_t began_ms)
+__attribute__((noinline, cold)) static bool
+find_elsewhere(request_rec *r, apikey_credential_t *cred, int64_t began_ms)
 {
     apr_pool_t *pool = apikey_request_call(r)->pool;
     const apikey_record_t *record;
@@ -344,8 +345,7 @@ bool apikey_lookup(request_rec *r, apikey_credential_t *cred, int64_t *now_ms)
         /* The record outlives redirects, as the credential does. */
         call = apikey_request_call(r);
         brief = cred == &call->room ? &call->brief : apr_palloc(call->pool, sizeof(*brief));
-        if (apikey_cache_get_brief(r->server, cred->mac, *now_ms, brief) ==
-            APIKEY_FACT_FRESH) {
+        if (apikey_cache_get_brief(r->server, cred->mac, *now_ms, brief) == APIKEY_FACT_FRESH) {
             return found(cred, &brief->record);
         }
     }
