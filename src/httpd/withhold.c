@@ -52,13 +52,14 @@ static void unset(request_rec *r, const char *header)
     unset_env_of(r, header);
 }
 
-/* What a verdict was given on is a credential. */
+/* Whether the header was read in this very request and found valid: then it need not be looked
+ * at again. A redirect may find another one in its place. */
 static bool was_judged(const request_rec *r, const char *name)
 {
     const apikey_request_t *own = apikey_request_own(r);
 
-    return own && own->call->credentials && own->verdict == APIKEY_VALID &&
-           own->call->credentials->header == name &&
+    return !r->prev && !r->main && own && own->call->credentials &&
+           own->verdict == APIKEY_VALID && own->call->credentials->header == name &&
            own->call->credentials->record == own->record;
 }
 
