@@ -10,7 +10,7 @@ from pathlib import Path
 
 # Files of src/httpd, lowest first: a file includes only headers of lines above its own, or its own.
 LAYERS = [
-    ["config", "workers", "dbd_settings"],
+    ["config", "workers", "dbd_settings", "page"],
     ["board", "scrub"],
     ["cache", "breaker", "dbd"],
     ["request"],
