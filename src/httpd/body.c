@@ -67,8 +67,7 @@ static int read_all(request_rec *r, apikey_body_t *body, apr_socket_t *socket,
     int rc = OK;
 
     while (rc == OK && !end) {
-        const apr_interval_time_t left =
-            apr_time_from_msec(deadline - apikey_steady_ms());
+        const apr_interval_time_t left = apr_time_from_msec(deadline - apikey_steady_ms());
         apr_status_t rv;
 
         if (left <= 0) {
@@ -79,10 +78,9 @@ static int read_all(request_rec *r, apikey_body_t *body, apr_socket_t *socket,
         }
         rv = ap_get_brigade(r->input_filters, brigade, AP_MODE_READBYTES, APR_BLOCK_READ,
                             (apr_off_t)(APIKEY_BODY_MAX - body->len) + 1);
-        rc = rv == APR_SUCCESS ? append(body, brigade, &end)
-             : APR_STATUS_IS_TIMEUP(rv)
-                 ? HTTP_REQUEST_TIME_OUT
-                 : ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
+        rc = rv == APR_SUCCESS          ? append(body, brigade, &end)
+             : APR_STATUS_IS_TIMEUP(rv) ? HTTP_REQUEST_TIME_OUT
+                                        : ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
         apr_brigade_cleanup(brigade);
     }
     return rc;

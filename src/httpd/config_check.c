@@ -44,8 +44,8 @@ static bool is_use(const ap_directive_t *node, apr_pool_t *p)
            has_word(node, "apikey", p);
 }
 
-/* The first line in a (sub)tree that makes this module ask for keys; virtual hosts are looked at
- * one by one. */
+/* The first line in a (sub)tree that makes this module ask for keys; virtual hosts are looked
+ * at one by one. */
 static const ap_directive_t *find_use(const ap_directive_t *node, apr_pool_t *p)
 {
     const ap_directive_t *found = NULL;

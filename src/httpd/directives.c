@@ -302,12 +302,13 @@ static const char *set_manage(cmd_parms *cmd, void *conf, const char *whom, cons
     mount->manage = ap_cstr_casecmp(whom, "Self") == 0    ? APIKEY_MANAGE_SELF
                     : ap_cstr_casecmp(whom, "Admin") == 0 ? APIKEY_MANAGE_ADMIN
                                                           : APIKEY_MANAGE_NONE;
-    if ((how && !mount->by_key) || (mount->manage == APIKEY_MANAGE_NONE &&
-                                    (how || ap_cstr_casecmp(whom, "None") != 0))) {
-        return apr_psprintf(cmd->pool,
-                            "ApiKeyManage takes Self or Admin, with ByKey behind it perhaps, or "
-                            "None, not '%s%s%s'",
-                            whom, how ? " " : "", how ? how : "");
+    if ((how && !mount->by_key) ||
+        (mount->manage == APIKEY_MANAGE_NONE && (how || ap_cstr_casecmp(whom, "None") != 0))) {
+        return apr_psprintf(
+            cmd->pool,
+            "ApiKeyManage takes Self or Admin, with ByKey behind it perhaps, or "
+            "None, not '%s%s%s'",
+            whom, how ? " " : "", how ? how : "");
     }
     ((apikey_dir_conf_t *)conf)->manage = mount;
     return NULL;
@@ -359,8 +360,8 @@ static const char *set_max_keys(cmd_parms *cmd, void *conf, const char *text)
         return why;
     }
     if (!apr_isdigit(*text) || *end || number < 1 || number > most) {
-        return apr_psprintf(cmd->pool, "ApiKeyMaxKeys takes a number from 1 to 1000000, not '%s'",
-                            text);
+        return apr_psprintf(cmd->pool,
+                            "ApiKeyMaxKeys takes a number from 1 to 1000000, not '%s'", text);
     }
     ((apikey_dir_conf_t *)conf)->max_keys = (int)number;
     return NULL;
@@ -416,9 +417,10 @@ const command_rec apikey_directives[] = {
     DIR_FLAG("ApiKeyForward", forward, "On: the application sees the credential too"),
     AP_INIT_TAKE1("ApiKeyExport", set_export, NULL, OR_AUTHCFG,
                   "None, Env, Headers or All: how applications learn who calls"),
-    AP_INIT_TAKE12("ApiKeyManage", set_manage, NULL, ACCESS_CONF,
-                   "Self, Admin or None: whom the handler apikey-manage serves; ByKey: also who "
-                   "logged in with an API key"),
+    AP_INIT_TAKE12(
+        "ApiKeyManage", set_manage, NULL, ACCESS_CONF,
+        "Self, Admin or None: whom the handler apikey-manage serves; ByKey: also who "
+        "logged in with an API key"),
     AP_INIT_TAKE_ARGV("ApiKeyScopes", set_scopes, NULL, ACCESS_CONF,
                       "scopes that callers may put on keys where ApiKeyManage is Self"),
     AP_INIT_TAKE1("ApiKeyMaxKeys", set_max_keys, NULL, ACCESS_CONF,

@@ -88,9 +88,9 @@ static apikey_db_status_t attempt(apikey_db_t *db, void *baton)
     }
     rv = job->work(db, job->baton);
     pthread_mutex_lock(&mutex);
-    job->end = rv == APIKEY_DB_OK                              ? APIKEY_JOB_DONE
+    job->end = rv == APIKEY_DB_OK                             ? APIKEY_JOB_DONE
                : rv == APIKEY_DB_UNREACHABLE && job->changing ? APIKEY_JOB_UNKNOWN
-                                                               : APIKEY_JOB_NOT_DONE;
+                                                              : APIKEY_JOB_NOT_DONE;
     rv = job->end == APIKEY_JOB_UNKNOWN ? APIKEY_DB_FAILED : rv;
     pthread_mutex_unlock(&mutex);
     return rv;
@@ -126,9 +126,7 @@ static apikey_job_end_t wait_for(apikey_job_t *job, int64_t ms)
            pthread_cond_timedwait(&job->finished, &mutex, &deadline) != ETIMEDOUT) {
     }
     job->abandoned = !job->done;
-    end = job->done       ? job->end
-          : job->changing ? APIKEY_JOB_UNKNOWN
-                          : APIKEY_JOB_NOT_DONE;
+    end = job->done ? job->end : job->changing ? APIKEY_JOB_UNKNOWN : APIKEY_JOB_NOT_DONE;
     pthread_mutex_unlock(&mutex);
     return end;
 }

@@ -8,6 +8,7 @@
 #include "manage_answer.h"
 #include "manage_json.h"
 #include "manage_keys.h"
+#include "manage_read.h"
 #include "mount.h"
 #include "operation.h"
 #include "origin.h"
@@ -56,16 +57,16 @@ typedef struct {
 } route_t;
 
 static const route_t routes[] = {
-    {KEYS, M_GET, false, "list", "user_id team_id limit cursor ", apikey_manage_read_list,
+    {KEYS, M_GET, false, "list", "user_id team_id limit cursor ", apikey_read_list,
      apikey_manage_list},
-    {KEYS, M_POST, false, "create", "", apikey_manage_read_create, apikey_manage_create},
+    {KEYS, M_POST, false, "create", "", apikey_read_create, apikey_manage_create},
     {KEY, M_GET, false, "show", "", NULL, apikey_manage_show},
-    {KEY, M_PATCH, false, "update", "", apikey_manage_read_update, apikey_manage_update},
-    {ROTATION, M_POST, true, "rotate", "", apikey_manage_read_rotate, apikey_manage_rotate},
-    {CHECK, M_POST, false, "check", "", apikey_manage_read_check, apikey_manage_check},
+    {KEY, M_PATCH, false, "update", "", apikey_read_update, apikey_manage_update},
+    {ROTATION, M_POST, true, "rotate", "", apikey_read_rotate, apikey_manage_rotate},
+    {CHECK, M_POST, false, "check", "", apikey_read_check, apikey_manage_check},
     {ALL_KEYS, M_GET, false, "list", "user_id team_id limit cursor status ",
-     apikey_manage_read_list_all, apikey_manage_list},
-    {ME, M_GET, false, "me", "", apikey_manage_read_me, NULL},
+     apikey_read_list_all, apikey_manage_list},
+    {ME, M_GET, false, "me", "", apikey_read_me, NULL},
     {TEAMS, M_GET, false, "teams", "", NULL, apikey_manage_teams},
 };
 
@@ -114,8 +115,10 @@ static target_t find_target(const char *path)
         resource_t resource;
         apikey_owner_t type;
     } first[] = {
-        {"/user-api-keys", KEYS, APIKEY_OWNER_USER}, {"/team-api-keys", KEYS, APIKEY_OWNER_TEAM},
-        {"/keys", ALL_KEYS, APIKEY_OWNER_NONE},      {"/me", ME, APIKEY_OWNER_NONE},
+        {"/user-api-keys", KEYS, APIKEY_OWNER_USER},
+        {"/team-api-keys", KEYS, APIKEY_OWNER_TEAM},
+        {"/keys", ALL_KEYS, APIKEY_OWNER_NONE},
+        {"/me", ME, APIKEY_OWNER_NONE},
         {"/teams", TEAMS, APIKEY_OWNER_TEAM},
     };
     target_t target = {NOTHING, APIKEY_OWNER_NONE, 0};
@@ -269,8 +272,7 @@ static bool admit(request_rec *r, const route_t *route, const target_t *target,
     if ((target->resource == KEY || target->resource == ROTATION) && !op->id) {
         return apikey_operation_refuse(op, APIKEY_ERROR_NO_KEY, NULL, NULL);
     }
-    return read_query(r, route, op) &&
-           (route->method == M_GET || read_body(r, route, op)) &&
+    return read_query(r, route, op) && (route->method == M_GET || read_body(r, route, op)) &&
            (!route->read || route->read(op));
 }
 
@@ -316,12 +318,10 @@ static void log_end(request_rec *r, const apikey_operation_t *op)
 static void log_failure(request_rec *r, const route_t *route, apikey_job_end_t end,
                         const char *why)
 {
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                  "AK0073: managing API keys (%s): the database cannot be asked%s: %s",
-                  route->name,
-                  end == APIKEY_JOB_UNKNOWN ? ", and what was asked of it may have been done"
-                                            : "",
-                  why);
+    ap_log_rerror(
+        APLOG_MARK, APLOG_ERR, 0, r,
+        "AK0073: managing API keys (%s): the database cannot be asked%s: %s", route->name,
+        end == APIKEY_JOB_UNKNOWN ? ", and what was asked of it may have been done" : "", why);
 }
 
 /* Does what was admitted; what was refused for want of a right is written down. */
@@ -375,8 +375,8 @@ static int serve(request_rec *r, const apikey_mount_t *mount, const route_t *rou
 static int add_slash(request_rec *r)
 {
     const char *last = strrchr(r->uri, '/');
-    const char *to = apr_pstrcat(r->pool, "./", ap_escape_uri(r->pool, last ? last + 1 : ""), "/",
-                                 r->args ? "?" : "", r->args ? r->args : "", NULL);
+    const char *to = apr_pstrcat(r->pool, "./", ap_escape_uri(r->pool, last ? last + 1 : ""),
+                                 "/", r->args ? "?" : "", r->args ? r->args : "", NULL);
 
     apr_table_setn(r->headers_out, "Location", to);
     return HTTP_MOVED_PERMANENTLY;

@@ -31,7 +31,7 @@ static bool deny(apikey_operation_t *op, apikey_error_t error, const char *text,
 {
     op->denial.denied = true;
     op->denial.type = type;
-    op->denial.owner = apr_pstrdup(op->pool, owner);
+    op->denial.owner = owner ? apr_pstrdup(op->pool, owner) : NULL;
     op->denial.id = key_id;
     return apikey_operation_refuse(op, error, text, NULL);
 }
@@ -39,7 +39,7 @@ static bool deny(apikey_operation_t *op, apikey_error_t error, const char *text,
 /* The caller, not the owner of anything, is why. */
 static bool deny_caller(apikey_operation_t *op, const char *text)
 {
-    return deny(op, APIKEY_ERROR_FORBIDDEN, text, APIKEY_OWNER_NONE, "", op->id);
+    return deny(op, APIKEY_ERROR_FORBIDDEN, text, APIKEY_OWNER_NONE, NULL, op->id);
 }
 
 bool apikey_access_caller(apikey_operation_t *op)
@@ -84,8 +84,8 @@ apikey_db_status_t apikey_access_record(apikey_db_t *db, apikey_operation_t *op)
     apikey_db_status_t rv = apikey_store_act_as(db, op->user, op->client);
 
     if (rv == APIKEY_DB_OK) {
-        rv = apikey_store_denied(db, op->name, op->denial.type, op->denial.owner,
-                                 op->denial.id);
+        rv =
+            apikey_store_denied(db, op->name, op->denial.type, op->denial.owner, op->denial.id);
         if (rv == APIKEY_DB_FAILED) {
             /* Refused all the same; that nobody will read of it is for the log. */
             op->complaint = apr_pstrdup(op->pool, apikey_db_error(db));

@@ -25,8 +25,8 @@ bool apikey_access_admin(apikey_operation_t *op);
  * operation refused: nobody's id. */
 bool apikey_access_resolve(apikey_operation_t *op, const char *named);
 
-/* For the work. Whether the caller may manage the keys of an owner, `key_id` (0: any) above all.
- * Where not, `*may` is false and the operation refused. */
+/* For the work. Whether the caller may manage the keys of an owner, `key_id` (0: any) above
+ * all. Where not, `*may` is false and the operation refused. */
 apikey_db_status_t apikey_access_owner(apikey_db_t *db, apikey_operation_t *op,
                                        apikey_owner_t type, const char *owner, uint64_t key_id,
                                        bool *may);

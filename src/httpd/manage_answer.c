@@ -23,7 +23,7 @@ static void set_headers(request_rec *r)
 }
 
 /* Sends JSON with a status. It is not left to httpd's ErrorDocument to answer. */
-static int send(request_rec *r, int status, const json_t *json)
+static int send_json(request_rec *r, int status, const json_t *json)
 {
     char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     const size_t len = text ? strlen(text) : 0;
@@ -56,14 +56,14 @@ static int send_error(request_rec *r, apikey_error_t error, const char *text, js
     if (info->status == HTTP_SERVICE_UNAVAILABLE) {
         apikey_challenge_unavailable(r);
     }
-    rc = send(r, info->status, json);
+    rc = send_json(r, info->status, json);
     json_decref(json);
     return rc;
 }
 
 int apikey_answer(request_rec *r, const apikey_operation_t *op)
 {
-    return op->error == APIKEY_ERROR_NONE ? send(r, HTTP_OK, op->answer)
+    return op->error == APIKEY_ERROR_NONE ? send_json(r, HTTP_OK, op->answer)
                                           : send_error(r, op->error, op->text, op->details);
 }
 

@@ -66,10 +66,10 @@ bool apikey_json_read(apikey_operation_t *op, const apikey_body_t *body)
     }
     op->input = json_loadb(body->bytes, body->len, JSON_REJECT_DUPLICATES, &error);
     if (!op->input) {
-        return apikey_operation_refuse_field(
-            op, "body",
-            apr_psprintf(op->pool, "%s (line %d, column %d)", problem(&error), error.line,
-                         error.column));
+        return apikey_operation_refuse_field(op, "body",
+                                             apr_psprintf(op->pool, "%s (line %d, column %d)",
+                                                          problem(&error), error.line,
+                                                          error.column));
     }
     return json_is_object(op->input) ||
            apikey_operation_refuse_field(op, "body", "not a JSON object");
@@ -127,7 +127,8 @@ bool apikey_json_check(apikey_operation_t *op, const apikey_json_field_t *fields
     json_t *value;
     size_t i;
 
-    json_object_foreach(op->input, name, value) {
+    json_object_foreach(op->input, name, value)
+    {
         const apikey_json_field_t *field = find_field(name, fields, count);
         const char *why = field ? not_a(field->type, value) : "is not known here";
 
@@ -177,12 +178,12 @@ json_t *apikey_json_key(const apikey_listed_t *key)
     json_t *object;
 
     apr_snprintf(id, sizeof(id), "%" APR_UINT64_T_FMT, key->id);
-    object = json_pack("{s:s, s:s, s:o, s:o, s:b, s:o, s:I, s:{s:o}}", "id", id, "type",
-                       team ? "team" : "user", team ? "team_id" : "user_id",
-                       text_json(key->owner), "description", text_json(key->description),
-                       "is_public", (int)key->is_public, "scopes", scopes_json(key->scopes),
-                       "created_at_millis", (json_int_t)key->created_ms, "value", "last_four",
-                       text_json(key->last_four));
+    object =
+        json_pack("{s:s, s:s, s:o, s:o, s:b, s:o, s:I, s:{s:o}}", "id", id, "type",
+                  team ? "team" : "user", team ? "team_id" : "user_id", text_json(key->owner),
+                  "description", text_json(key->description), "is_public", (int)key->is_public,
+                  "scopes", scopes_json(key->scopes), "created_at_millis",
+                  (json_int_t)key->created_ms, "value", "last_four", text_json(key->last_four));
     if (object) {
         set_time(object, "expires_at_millis", key->expires_ms);
         set_time(object, "manually_revoked_at_millis", key->revoked_ms);

@@ -244,10 +244,9 @@ static apikey_db_status_t rotate(apikey_db_t *db, apikey_operation_t *op,
 {
     apikey_new_secret_t secret;
 
-    return mint(op, op->type, &secret)
-               ? apikey_store_rotate(db, op->id, op->grace_s, &secret, op->idempotency_key,
-                                     outcome)
-               : APIKEY_DB_OK;
+    return mint(op, op->type, &secret) ? apikey_store_rotate(db, op->id, op->grace_s, &secret,
+                                                             op->idempotency_key, outcome)
+                                       : APIKEY_DB_OK;
 }
 
 apikey_db_status_t apikey_manage_rotate(apikey_db_t *db, apikey_operation_t *op)
@@ -328,8 +327,10 @@ apikey_db_status_t apikey_manage_list(apikey_db_t *db, apikey_operation_t *op)
     return rv == APIKEY_DB_OK && may ? answer_with_list(db, op) : rv;
 }
 
-static bool list_team(const char *team, void *baton)
+static bool list_team(const char *team, const char *user, bool manage, void *baton)
 {
+    (void)user;
+    (void)manage;
     json_array_append_new(baton, json_pack("{s:s}", "team_id", team));
     return true;
 }
@@ -344,7 +345,7 @@ apikey_db_status_t apikey_manage_teams(apikey_db_t *db, apikey_operation_t *op)
         rv = apikey_store_teams_of(db, op->server->teams_table, op->user, list_team, items);
     }
     else if (op->key->owner_type == APIKEY_OWNER_TEAM) {
-        list_team(op->key->owner, items);
+        list_team(op->key->owner, NULL, true, items);
     }
     if (rv != APIKEY_DB_OK) {
         json_decref(items);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fields of requests, read into the operation. */
-#include "manage_keys.h"
+#include "manage_read.h"
 
 #include "manage_access.h"
 #include "manage_json.h"
@@ -13,13 +12,7 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
-enum {
-    DESCRIPTION_CHARS_MAX = 255,
-    LIMIT_MAX = 500,
-    GRACE_DEFAULT_S = 24 * 3600,
-    GRACE_MAX_S = 30 * 24 * 3600,
-    IDEMPOTENCY_KEY_MAX = 255
-};
+enum { DESCRIPTION_CHARS_MAX = 255, LIMIT_MAX = 500, GRACE_DEFAULT_S = 24 * 3600 };
 
 /* The end of the year 9999, up to which a DATETIME goes. */
 static const int64_t expires_max_ms = INT64_C(253402300799999);
@@ -52,8 +45,9 @@ static bool read_expiry(apikey_operation_t *op)
     const json_t *value = json_object_get(op->input, "expires_at_millis");
 
     op->expires_ms = json_is_integer(value) ? json_integer_value(value) : APIKEY_NEVER;
-    return op->expires_ms == APIKEY_NEVER ? json_is_null(value)
-           : op->expires_ms >= 0 && op->expires_ms <= expires_max_ms;
+    return op->expires_ms == APIKEY_NEVER
+               ? json_is_null(value)
+               : op->expires_ms >= 0 && op->expires_ms <= expires_max_ms;
 }
 
 static bool holds(const apr_array_header_t *words, const char *word)
@@ -102,7 +96,7 @@ static bool read_scopes(apikey_operation_t *op)
            apikey_operation_refuse_field(op, "scopes", "are longer than 1000 bytes together");
 }
 
-bool apikey_manage_read_create(apikey_operation_t *op)
+bool apikey_read_create(apikey_operation_t *op)
 {
     const apikey_json_field_t fields[] = {
         {owner_field(op), APIKEY_FIELD_STRING, true},
@@ -123,7 +117,7 @@ bool apikey_manage_read_create(apikey_operation_t *op)
                                          "must be from 0 to 253402300799999, or null");
 }
 
-bool apikey_manage_read_update(apikey_operation_t *op)
+bool apikey_read_update(apikey_operation_t *op)
 {
     static const apikey_json_field_t fields[] = {
         {"description", APIKEY_FIELD_STRING, false},
@@ -147,7 +141,7 @@ static bool read_idempotency_key(apikey_operation_t *op)
     const char *at = op->idempotency_key;
 
     for (; at && *at; at++) {
-        if (!apr_isgraph(*at) || at - op->idempotency_key == IDEMPOTENCY_KEY_MAX) {
+        if (!apr_isgraph(*at) || at - op->idempotency_key == APIKEY_REQUEST_MAX) {
             return apikey_operation_refuse_field(
                 op, "Idempotency-Key", "is not 1 to 255 characters of printable ASCII");
         }
@@ -156,7 +150,7 @@ static bool read_idempotency_key(apikey_operation_t *op)
            apikey_operation_refuse_field(op, "Idempotency-Key", "is empty");
 }
 
-bool apikey_manage_read_rotate(apikey_operation_t *op)
+bool apikey_read_rotate(apikey_operation_t *op)
 {
     static const apikey_json_field_t fields[] = {
         {"grace_seconds", APIKEY_FIELD_INTEGER, false},
@@ -168,7 +162,7 @@ bool apikey_manage_read_rotate(apikey_operation_t *op)
     }
     grace = json_object_get(op->input, "grace_seconds");
     op->grace_s = grace ? json_integer_value(grace) : GRACE_DEFAULT_S;
-    return (op->grace_s >= 0 && op->grace_s <= GRACE_MAX_S) ||
+    return (op->grace_s >= 0 && op->grace_s <= APIKEY_GRACE_MAX_S) ||
            apikey_operation_refuse_field(op, "grace_seconds",
                                          "must be from 0 to 2592000 (30 days)");
 }
@@ -179,9 +173,8 @@ static bool digest(apikey_operation_t *op, const char *text)
     const apikey_server_conf_t *server = op->server;
     const size_t len = strlen(text);
     apikey_owner_t kind;
-    const apikey_form_t form =
-        apikey_keyfmt_parse(text, len, (const char *const *)server->prefixes->elts,
-                            server->prefixes->nelts, &kind);
+    const apikey_form_t form = apikey_keyfmt_parse(
+        text, len, (const char *const *)server->prefixes->elts, server->prefixes->nelts, &kind);
 
     if (form != APIKEY_FORM_OURS && !(form == APIKEY_FORM_FOREIGN && server->foreign && len)) {
         return apikey_operation_refuse(op, APIKEY_ERROR_NO_KEY, NULL, NULL);
@@ -196,7 +189,7 @@ static bool digest(apikey_operation_t *op, const char *text)
     return true;
 }
 
-bool apikey_manage_read_check(apikey_operation_t *op)
+bool apikey_read_check(apikey_operation_t *op)
 {
     static const apikey_json_field_t fields[] = {{"api_key", APIKEY_FIELD_STRING, true}};
     const char *text;
@@ -240,7 +233,7 @@ static bool read_page(apikey_operation_t *op)
            apikey_operation_refuse_field(op, "cursor", "is not one that a list has given");
 }
 
-bool apikey_manage_read_list(apikey_operation_t *op)
+bool apikey_read_list(apikey_operation_t *op)
 {
     const char *owner = apr_table_get(op->query, owner_field(op));
 
@@ -260,7 +253,7 @@ static bool read_status(apikey_operation_t *op)
            apikey_operation_refuse_field(op, "status", "must be valid, revoked or expired");
 }
 
-bool apikey_manage_read_list_all(apikey_operation_t *op)
+bool apikey_read_list_all(apikey_operation_t *op)
 {
     const char *user = apr_table_get(op->query, "user_id");
     const char *team = apr_table_get(op->query, "team_id");
@@ -284,14 +277,14 @@ bool apikey_manage_read_list_all(apikey_operation_t *op)
 
 /* -- what needs no work -------------------------------------------------------------------- */
 
-bool apikey_manage_read_me(apikey_operation_t *op)
+bool apikey_read_me(apikey_operation_t *op)
 {
     const bool admin = op->mount->manage == APIKEY_MANAGE_ADMIN;
     const bool team = op->key && op->key->owner_type == APIKEY_OWNER_TEAM;
     const char *id = op->key ? op->key->owner : op->user;
     json_t *scopes = json_array();
     json_t *limits = json_pack("{s:i, s:i}", "description_chars", DESCRIPTION_CHARS_MAX,
-                               "max_grace_seconds", GRACE_MAX_S);
+                               "max_grace_seconds", APIKEY_GRACE_MAX_S);
     int i;
 
     for (i = 0; i < op->grantable->nelts; i++) {

@@ -76,7 +76,8 @@ static bool matches(const apikey_mount_t *mount, const char *path)
                         : apr_fnmatch(mount->path, path, APR_FNM_PATHNAME) == APR_SUCCESS;
 }
 
-/* Whether the pattern matches the first `len` bytes of a path, or these and the slash behind. */
+/* Whether the pattern matches the first `len` bytes of a path, or these and the slash behind.
+ */
 static bool matches_beginning(const apikey_mount_t *mount, char *path, size_t len)
 {
     const char end = path[len];

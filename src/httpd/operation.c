@@ -40,9 +40,10 @@ static const apikey_error_info_t errors[] = {
                               "An expired key cannot be rotated; create a new one."},
     [APIKEY_ERROR_TOO_MANY_KEYS] = {"TOO_MANY_API_KEYS", HTTP_CONFLICT,
                                     "The owner has as many keys as are allowed; revoke one."},
-    [APIKEY_ERROR_TOO_MANY_SECRETS] = {"TOO_MANY_SECRETS", HTTP_CONFLICT,
-                                       "The key has as many live secrets as are allowed; rotate "
-                                       "it with grace_seconds 0, which ends them."},
+    [APIKEY_ERROR_TOO_MANY_SECRETS] =
+        {"TOO_MANY_SECRETS", HTTP_CONFLICT,
+         "The key has as many live secrets as are allowed; rotate "
+         "it with grace_seconds 0, which ends them."},
     [APIKEY_ERROR_REPEATED] = {"IDEMPOTENCY_KEY_REPEATED", HTTP_CONFLICT,
                                "The key was rotated by an earlier request with this "
                                "Idempotency-Key."},
@@ -68,8 +69,7 @@ static void cleanse(json_t *answer)
     const json_t *value = json_object_get(answer, "value");
 
     if (json_is_string(value)) {
-        OPENSSL_cleanse((char *)(uintptr_t)json_string_value(value),
-                        json_string_length(value));
+        OPENSSL_cleanse((char *)(uintptr_t)json_string_value(value), json_string_length(value));
     }
 }
 

@@ -14,9 +14,9 @@
 /* Why something was not done. The table of code, status and text is in operation.c. */
 typedef enum {
     APIKEY_ERROR_INTERNAL = 0,
-    APIKEY_ERROR_SCHEMA,         /* the request is not well-formed */
-    APIKEY_ERROR_SWITCHED_OFF,   /* ApiKeyUserKeys or ApiKeyTeamKeys */
-    APIKEY_ERROR_WRONG_TYPE,     /* of a key that was to be checked */
+    APIKEY_ERROR_SCHEMA,       /* the request is not well-formed */
+    APIKEY_ERROR_SWITCHED_OFF, /* ApiKeyUserKeys or ApiKeyTeamKeys */
+    APIKEY_ERROR_WRONG_TYPE,   /* of a key that was to be checked */
     APIKEY_ERROR_NO_USER,
     APIKEY_ERROR_CHECKED_REVOKED,
     APIKEY_ERROR_CHECKED_EXPIRED,
@@ -28,15 +28,15 @@ typedef enum {
     APIKEY_ERROR_NO_TEAM,
     APIKEY_ERROR_METHOD,
     APIKEY_ERROR_TIMEOUT,
-    APIKEY_ERROR_REVOKED,        /* so it cannot be rotated */
+    APIKEY_ERROR_REVOKED, /* so it cannot be rotated */
     APIKEY_ERROR_EXPIRED,
     APIKEY_ERROR_TOO_MANY_KEYS,
     APIKEY_ERROR_TOO_MANY_SECRETS,
-    APIKEY_ERROR_REPEATED,       /* an Idempotency-Key */
+    APIKEY_ERROR_REPEATED, /* an Idempotency-Key */
     APIKEY_ERROR_TOO_LARGE,
-    APIKEY_ERROR_UNAVAILABLE,    /* the database; nothing was changed */
+    APIKEY_ERROR_UNAVAILABLE, /* the database; nothing was changed */
     APIKEY_ERROR_OUTCOME_UNKNOWN,
-    APIKEY_ERROR_NONE            /* it was done */
+    APIKEY_ERROR_NONE /* it was done */
 } apikey_error_t;
 
 typedef struct {
@@ -79,11 +79,11 @@ typedef struct {
 
     /* What became of it. */
     apikey_error_t error;
-    const char *text;                /* instead of the error's own */
-    json_t *details;                 /* of the error, or NULL */
-    json_t *answer;                  /* unless there is an error */
-    bool changed;                    /* for the log */
-    const char *complaint;           /* for the log, or NULL */
+    const char *text;      /* instead of the error's own */
+    json_t *details;       /* of the error, or NULL */
+    json_t *answer;        /* unless there is an error */
+    bool changed;          /* for the log */
+    const char *complaint; /* for the log, or NULL */
     struct {
         bool denied; /* the error is that the caller may not do this with keys of: */
         apikey_owner_t type;

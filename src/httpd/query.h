@@ -5,8 +5,8 @@
 
 #include <apr_tables.h>
 
-/* Reads a query (NULL: none) into `*table`, from `pool`. Returns NULL, or why it cannot be read:
- * something is not decodable or not UTF-8, or a name comes twice. */
+/* Reads a query (NULL: none) into `*table`, from `pool`. Returns NULL, or why it cannot be
+ * read: something is not decodable or not UTF-8, or a name comes twice. */
 const char *apikey_query_read(apr_pool_t *pool, const char *args, apr_table_t **table);
 
 #endif
