@@ -9,6 +9,7 @@
 #include "src/httpd/config.h"
 #include "src/httpd/dbd.h"
 #include "src/httpd/fixups.h"
+#include "src/httpd/manage.h"
 #include "src/httpd/scrub.h"
 #include "src/httpd/timer.h"
 #include "src/httpd/vars.h"
@@ -27,6 +28,7 @@ static void register_hooks(apr_pool_t *p)
     apikey_fixups_register(p);
     apikey_caching_register(p);
     apikey_vars_register(p);
+    apikey_manage_register(p);
 }
 
 /* The one symbol that leaves this shared object. */

@@ -2,11 +2,8 @@
 #include "page.h"
 
 #include <apr_buckets.h>
-#include <apr_strings.h>
 #include <apr_tables.h>
 #include <http_protocol.h>
-#include <http_request.h>
-#include <stdbool.h>
 #include <string.h>
 #include <util_filter.h>
 
@@ -39,16 +36,6 @@ static const apikey_asset_t *find(const char *path)
     return NULL;
 }
 
-/* Relative addresses in the page count from its folder. */
-static int add_slash(request_rec *r)
-{
-    const char *to = apr_pstrcat(r->pool, ap_escape_uri(r->pool, r->uri), "/",
-                                 r->args ? "?" : "", r->args ? r->args : "", NULL);
-
-    apr_table_setn(r->headers_out, "Location", ap_construct_url(r->pool, to, r));
-    return HTTP_MOVED_PERMANENTLY;
-}
-
 /* The browser keeps a copy and asks each time whether it is still the right one, so that an
  * upgrade of the module reaches everybody at once and with all its files. */
 static void set_headers(request_rec *r, const apikey_asset_t *asset)
@@ -62,7 +49,7 @@ static void set_headers(request_rec *r, const apikey_asset_t *asset)
     apr_table_setn(r->headers_out, "Referrer-Policy", "no-referrer");
 }
 
-static int send(request_rec *r, const apikey_asset_t *asset)
+static int answer(request_rec *r, const apikey_asset_t *asset)
 {
     apr_bucket_alloc_t *alloc = r->connection->bucket_alloc;
     apr_bucket_brigade *bb = apr_brigade_create(r->pool, alloc);
@@ -77,7 +64,6 @@ static int send(request_rec *r, const apikey_asset_t *asset)
 int apikey_page_handle(request_rec *r, const char *path)
 {
     const apikey_asset_t *asset = find(path);
-    const size_t len = strlen(r->uri);
     int status;
 
     if (!asset) {
@@ -87,10 +73,7 @@ int apikey_page_handle(request_rec *r, const char *path)
         r->allowed |= AP_METHOD_BIT << M_GET;
         return HTTP_METHOD_NOT_ALLOWED;
     }
-    if (!*path && (len == 0 || r->uri[len - 1] != '/')) {
-        return add_slash(r);
-    }
     set_headers(r, asset);
     status = ap_meets_conditions(r);
-    return status == OK ? send(r, asset) : status;
+    return status == OK ? answer(r, asset) : status;
 }
