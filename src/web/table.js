@@ -25,7 +25,7 @@ const cells = {
     key.isPublic || key.scopes.length
       ? h(
           "ul.chips",
-          { "aria-label": strings.scopes, role: "list" },
+          { role: "list" },
           ...(key.isPublic ? [h("li.chip.public", {}, strings.publicKey)] : []),
           ...key.scopes.map((scope) => h("li.chip", {}, scope)),
         )
@@ -75,6 +75,7 @@ class Row {
     if (facts === this.facts) return this.tick(now);
     this.facts = facts;
     for (const [name, cell] of Object.entries(this.cells)) cell.replaceChildren(...cells[name](key, now));
+    this.cells.description.setAttribute("aria-label", key.description || strings.noDescription);
     for (const [name, button] of Object.entries(this.buttons)) {
       button.hidden = !actions[name](key);
       button.setAttribute("aria-label", strings.actionOn(strings[name], nameOf(key)));
