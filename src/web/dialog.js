@@ -66,7 +66,8 @@ export function tick(label) {
  * @param {boolean} [form.sticky] no way out but the button
  * @param {() => Field | undefined} [form.check] complains and says where
  * @param {() => T | Promise<T>} form.act what the button does; the dialog stays when it fails
- * @returns {Promise<T | undefined>} what `act` returned; undefined when nothing was done
+ * @returns {Promise<T | undefined | null>} what `act` returned; undefined when nothing was done, null when it was
+ *   tried and failed: then the server may know more than we do
  */
 export function openDialog(root, { title, text, content = [], submit, danger, consent, sticky, check, act }) {
   const titleId = newId();
@@ -109,6 +110,7 @@ export function openDialog(root, { title, text, content = [], submit, danger, co
       done = true;
       dialog.close();
     } catch (error) {
+      outcome = null;
       setText(problem, explain(error));
     } finally {
       work(false);

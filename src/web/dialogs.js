@@ -95,7 +95,7 @@ function ownerFields() {
  * @param {ParentNode & Node} root
  * @param {{api: import("./client.js").ApiKeys, me: import("./client.js").Me, owner: import("./client.js").Owner | null}}
  *   about owner null: it is asked for
- * @returns {Promise<ApiKey | undefined>} the key with its secret
+ * @returns {Promise<ApiKey | undefined | null>} the key with its secret
  */
 export function createDialog(root, { api, me, owner }) {
   const description = descriptionField("", me.limits.descriptionChars);
@@ -159,7 +159,7 @@ export async function secretDialog(root, secret) {
   removeEventListener("beforeunload", warnBeforeLeaving);
 }
 
-/** @param {ParentNode & Node} root @param {ApiKey} key @returns {Promise<true | undefined>} */
+/** @param {ParentNode & Node} root @param {ApiKey} key @returns {Promise<true | undefined | null>} */
 export function revokeDialog(root, key) {
   return openDialog(root, {
     title: strings.revokeTitle,
@@ -176,7 +176,7 @@ export function revokeDialog(root, key) {
 
 /**
  * @param {ParentNode & Node} root @param {ApiKey} key @param {number} mostSeconds
- * @returns {Promise<ApiKey | undefined>} the key with its new secret
+ * @returns {Promise<ApiKey | undefined | null>} the key with its new secret
  */
 export function rotateDialog(root, key, mostSeconds) {
   const choices = Object.entries(strings.graceNames).filter(([seconds]) => Number(seconds) <= mostSeconds);
@@ -194,7 +194,7 @@ export function rotateDialog(root, key, mostSeconds) {
   });
 }
 
-/** @param {ParentNode & Node} root @param {ApiKey} key @param {number} most @returns {Promise<true | undefined>} */
+/** @param {ParentNode & Node} root @param {ApiKey} key @param {number} most @returns {Promise<true | undefined | null>} */
 export function editDialog(root, key, most) {
   const { field, check } = descriptionField(key.description, most);
   return openDialog(root, {

@@ -12,6 +12,8 @@ import { Tools } from "./tools.js";
 const PORTION = 50;
 const MINUTE_MS = 60_000;
 const TOAST_MS = 6_000;
+/** States without the button for a new key above: it is in the middle there, or would not work. */
+const withoutNew = new Set(["empty", "signed-out", "no-team", "forbidden", "off"]);
 
 /**
  * `<api-keys base="…" [team="…"]>`: the keys of the visitor, or of a team, with all that can be done to them.
@@ -117,7 +119,7 @@ export class ApiKeysElement extends HTMLElement {
     const state = stateOf({ ...this.#store.facts(), found: found.length, filtered: this.tools.filtering });
     this.main.dataset.state = state;
     this.main.setAttribute("aria-busy", String(loading));
-    this.create.hidden = !me || !this.#allowed() || ["signed-out", "no-team", "forbidden", "off"].includes(state);
+    this.create.hidden = !me || !this.#allowed() || withoutNew.has(state);
     this.tools.element.hidden = !keys.length && !this.tools.filtering && this.#owner() !== null;
     this.table.element.hidden = !shown.length || error !== null;
     this.table.show(shown, api.now());
@@ -160,7 +162,9 @@ export class ApiKeysElement extends HTMLElement {
 
   async #create() {
     const { api, me } = this.#store;
+    this.#say("");
     const key = await createDialog(this.#root, { api, me, owner: this.#owner() });
+    if (key === null) this.reload();
     if (!key) return;
     await this.#reveal(key);
     this.#store.add(key);
@@ -177,6 +181,7 @@ export class ApiKeysElement extends HTMLElement {
 
   async #act(action, key) {
     const { limits } = this.#store.me;
+    this.#say("");
     const dialogs = {
       edit: () => editDialog(this.#root, key, limits.descriptionChars),
       rotate: () => rotateDialog(this.#root, key, limits.maxGraceSeconds),
@@ -186,6 +191,7 @@ export class ApiKeysElement extends HTMLElement {
     if (done && action === "rotate") await this.#reveal(done);
     this.#render();
     if (!this.table.focus(key.id, action)) this.heading.focus();
+    if (done === null) this.reload();
     if (!done) return;
     this.#say({ edit: strings.updated, rotate: strings.rotated(nameOf(key)), revoke: strings.revoked(nameOf(key)) }[action]);
   }

@@ -10,6 +10,7 @@ export class KeyStore {
   #pages;
   #owner;
   #query = {};
+  #stale; // whether the keys are those of before, and show until the new ones are there
   #onChange;
 
   /**
@@ -27,8 +28,9 @@ export class KeyStore {
   #reset() {
     this.stop();
     this.#abort = new AbortController();
+    this.#stale = true;
     /** @type {import("./client.js").ApiKey[]} */
-    this.keys = [];
+    this.keys ??= [];
     /** @type {import("./client.js").Me | null} */
     this.me ??= null;
     this.error = null;
@@ -48,6 +50,7 @@ export class KeyStore {
 
   /** Begins anew. @param {{status?: string, user?: string, team?: string}} [query] of everybody's keys, only these */
   async load(query = this.#query) {
+    if (query !== this.#query) this.keys = [];
     this.#query = query;
     this.#reset();
     const { signal } = this.#abort;
@@ -83,7 +86,8 @@ export class KeyStore {
   async #page(signal) {
     const { value = [], done } = await this.#pages.next();
     if (signal.aborted) return;
-    this.keys = [...this.keys, ...value];
+    this.keys = this.#stale ? value : [...this.keys, ...value];
+    this.#stale = false;
     this.whole = done || value.length < PORTION;
   }
 

@@ -66,7 +66,7 @@ export function statePanel(panel, state, means) {
       icon(picture),
       h("h3", {}, title),
       h("p", {}, text),
-      action ? h("button", { type: "button", onclick: action[1] }, action[0]) : null,
+      action ? h(state === "empty" ? "button.primary" : "button", { type: "button", onclick: action[1] }, action[0]) : null,
     ),
   );
 }

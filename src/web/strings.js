@@ -46,6 +46,7 @@ const english = {
   endsIn: "ends in",
   never: "Never",
   neverUsed: "Never",
+  revokedOn: (when) => `Revoked on ${when}`,
   noDescription: "No description",
   publicKey: "Public",
   scopes: "Scopes",
@@ -132,7 +133,11 @@ const english = {
   updated: "Description saved.",
 
   // What goes wrong
-  failed: { API_KEY_NOT_FOUND: "This key no longer exists.", NETWORK_ERROR: "The server cannot be reached. Try again." },
+  failed: {
+    API_KEY_NOT_FOUND: "This key no longer exists.",
+    NETWORK_ERROR: "The server did not answer. Close this and see whether it happened before you try again.",
+    OUTCOME_UNKNOWN: "The server cannot tell whether this was done. Close this and see before you try again.",
+  },
   failedUnavailable: "The server cannot do this right now. Try again in a moment.",
   failedSignedOut: "You are signed out. Sign in in another tab, then try again.",
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { nameOf } from "./dialogs.js";
 import { h } from "./dom.js";
-import { refresh, time } from "./format.js";
+import { exact, refresh, time } from "./format.js";
 import { strings } from "./strings.js";
 
 /** @typedef {import("./client.js").ApiKey} ApiKey */
@@ -32,7 +32,10 @@ const cells = {
       : "",
   ],
   owner: (key) => [ownerOf(key)],
-  status: (key) => [h(`span.badge.${statusOf(key)}`, {}, strings.statusName[statusOf(key)])],
+  status: (key) => {
+    const since = key.manuallyRevokedAt && strings.revokedOn(exact(key.manuallyRevokedAt));
+    return [h(`span.badge.${statusOf(key)}`, { title: since }, strings.statusName[statusOf(key)])];
+  },
   key: ({ value: { lastFour } }) => [
     h("span.sr", {}, strings.endsIn, " "),
     h("code", {}, h("span", { "aria-hidden": "true" }, "…"), lastFour),

@@ -53,7 +53,7 @@ export class Tools {
 
   #ownerForm() {
     const whose = h("span.whose", { hidden: true }, this.#idLabel, this.#id, h("button", { type: "submit" }, strings.show));
-    const form = h("form.owner", {}, this.#kind, whose);
+    const form = h("form.owners", {}, this.#kind, whose);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#ask();
