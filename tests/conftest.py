@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures: one MariaDB for all tests, a database per test, httpd servers whose logs are read after every test."""
+"""Fixtures of integration and browser tests: one MariaDB for all tests, a database per test, httpd servers whose logs are read after every test."""
 
 import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import pytest
 from harness.apikeyctl import ApikeyCtl
