@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of integration and browser tests: one MariaDB for all tests, a database per test, httpd servers whose logs are read after every test."""
+"""Fixtures of integration and browser tests: one MariaDB for all, a database per test, httpd servers whose logs are
+read after every test."""
 
 import os
 import sys

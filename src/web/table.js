@@ -12,10 +12,10 @@ export const statusOf = (key) => ({ "manually-revoked": "revoked", expired: "exp
 /** @param {ApiKey} key */
 const ownerOf = (key) => (key.type === "team" ? strings.teamOwner(key.teamId) : strings.userOwner(key.userId));
 
-/** Whether a key has all words of a search somewhere. @param {ApiKey} key @param {string} search */
+/** Whether a key has all words of a search somewhere, or is the one with that id. @param {ApiKey} key @param {string} search */
 export function matches(key, search) {
-  const text = [key.description, key.value.lastFour, key.id, key.userId, key.teamId, ...key.scopes].join("\n").toLowerCase();
-  return search.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+  const text = [key.description, key.value.lastFour, key.userId, key.teamId, ...key.scopes].join("\n").toLowerCase();
+  return search.toLowerCase().split(/\s+/).every((word) => text.includes(word) || word === key.id);
 }
 
 /** What each column shows of a key. @type {Record<string, (key: ApiKey, now: number) => (Node | string)[]>} */
