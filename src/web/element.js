@@ -24,11 +24,20 @@ export class ApiKeysElement extends HTMLElement {
   static observedAttributes = ["base", "team", "user", "all"];
 
   #root = this.attachShadow({ mode: "open" });
+  #holder = h("div", { hidden: true });
   #store;
   #shown = PORTION;
   #planned = false;
   #toastTimer;
   #clock;
+
+  constructor() {
+    super();
+    // By a link, as a strict CSP wants it. Until it is there nothing shows.
+    const show = () => (this.#holder.hidden = false);
+    const href = new URL("./element.css", import.meta.url).href;
+    this.#root.append(h("link", { rel: "stylesheet", href, onload: show, onerror: show }), this.#holder);
+  }
 
   connectedCallback() {
     this.#clock = setInterval(() => this.#render(), MINUTE_MS);
@@ -103,7 +112,7 @@ export class ApiKeysElement extends HTMLElement {
       h("div.foot", {}, this.count, this.more),
       this.toast,
     );
-    this.#root.replaceChildren(styles(this.main), this.main);
+    this.#holder.replaceChildren(this.main);
   }
 
   #filter() {
@@ -208,13 +217,6 @@ function headOf(owner) {
   if (!owner) return [strings.keysOfAll, strings.introAll];
   if (owner.team !== undefined) return [strings.keysOfTeam(owner.team), strings.introTeam];
   return owner.user === undefined ? [strings.yourKeys, strings.intro] : [strings.keysOfUser(owner.user), ""];
-}
-
-/** The style sheet, by a link, as a strict CSP wants it. Until it is there nothing shows. */
-function styles(main) {
-  const show = () => (main.hidden = false);
-  main.hidden = true;
-  return h("link", { rel: "stylesheet", href: new URL("./element.css", import.meta.url).href, onload: show, onerror: show });
 }
 
 if (!customElements.get("api-keys")) customElements.define("api-keys", ApiKeysElement);

@@ -54,7 +54,7 @@ Use Keys /off Self
     Require apikey
 </Location>
 <LocationMatch "^/(embed|account)">
-    Header always set Content-Security-Policy "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'"
+    Header always set Content-Security-Policy "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:"
 </LocationMatch>
 AddType text/javascript js
 AddType image/svg+xml svg
@@ -65,10 +65,10 @@ FILES = {
 <form method="post" action="/login"><label>Name <input name="httpd_username"></label>
 <label>Password <input name="httpd_password" type="password"></label><button>Sign in</button></form></html>""",
     "blank.html": """<!doctype html><html lang="en"><title>Blank</title><link rel="icon" href="data:,"></html>""",
-    "account.html": """<!doctype html><html lang="en"><title>Account</title><link rel="icon" href="/icon.svg">
+    "account.html": """<!doctype html><html lang="en"><title>Account</title><link rel="icon" href="data:,">
 <script type="module" src="/keys/apikeys.js"></script>
 <h1>My account</h1><api-keys base="/keys"></api-keys></html>""",
-    "embed-team.html": """<!doctype html><html lang="en"><title>Team</title><link rel="icon" href="/icon.svg">
+    "embed-team.html": """<!doctype html><html lang="en"><title>Team</title><link rel="icon" href="data:,">
 <script type="module" src="/keys/apikeys.js"></script>
 <h1>Team blue</h1><api-keys team="blue"></api-keys></html>""",
     "api/index.html": "hello\n",

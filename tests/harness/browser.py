@@ -33,6 +33,7 @@ class Browser:
         self.driver = webdriver.Chrome(service=service, options=options)
         self.driver.set_script_timeout(20)
         self._expected = []
+        self.cdp("Network.enable")
         self.resize(1280, 900)
 
     def stop(self):
