@@ -4,6 +4,7 @@
 #include <apr_buckets.h>
 #include <apr_tables.h>
 #include <http_protocol.h>
+#include <http_request.h>
 #include <string.h>
 #include <util_filter.h>
 
@@ -70,7 +71,7 @@ int apikey_page_handle(request_rec *r, const char *path)
         return DECLINED;
     }
     if (r->method_number != M_GET) {
-        r->allowed |= AP_METHOD_BIT << M_GET;
+        ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, -1);
         return HTTP_METHOD_NOT_ALLOWED;
     }
     set_headers(r, asset);
