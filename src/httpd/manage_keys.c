@@ -107,7 +107,7 @@ typedef apikey_db_status_t (*change_fn)(apikey_db_t *db, apikey_operation_t *op,
 static apikey_db_status_t change(apikey_db_t *db, apikey_operation_t *op, change_fn fn,
                                  apikey_outcome_t *outcome)
 {
-    apikey_db_status_t rv = apikey_store_act_as(db, op->user, op->client);
+    apikey_db_status_t rv = apikey_store_act_as(db, op->actor, op->client);
 
     *outcome = APIKEY_OUTCOME_NONE;
     if (rv != APIKEY_DB_OK) {
@@ -196,7 +196,7 @@ static apikey_db_status_t create(apikey_db_t *db, apikey_operation_t *op,
         .scopes = op->scopes,
         .expires_ms = op->expires_ms,
         .is_public = op->is_public,
-        .created_by = op->user,
+        .created_by = op->actor,
     };
 
     return mint(op, op->type, &secret)
