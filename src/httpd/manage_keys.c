@@ -269,12 +269,19 @@ apikey_db_status_t apikey_manage_rotate(apikey_db_t *db, apikey_operation_t *op)
 /* -- lists --------------------------------------------------------------------------------- */
 
 typedef struct {
+    const apikey_operation_t *op;
     json_t *items;
     int room;
     bool more;
-    uint64_t last;
+    uint64_t last; /* looked at */
 } page_t;
 
+static bool is_on(const apikey_operation_t *op, const apikey_listed_t *key)
+{
+    return strcmp(key->owner_type, "team") == 0 ? op->team_keys : op->user_keys;
+}
+
+/* Keys of a kind that is switched off leave their places in the page empty. */
 static bool list_key(const apikey_listed_t *key, void *baton)
 {
     page_t *page = baton;
@@ -283,7 +290,9 @@ static bool list_key(const apikey_listed_t *key, void *baton)
     if (!page->more) {
         page->room--;
         page->last = key->id;
-        json_array_append_new(page->items, apikey_json_key(key));
+        if (is_on(page->op, key)) {
+            json_array_append_new(page->items, apikey_json_key(key));
+        }
     }
     return !page->more;
 }
@@ -297,7 +306,7 @@ static apikey_db_status_t answer_with_list(apikey_db_t *db, apikey_operation_t *
                                     .status = op->status ? op->status : "",
                                     .before = op->before,
                                     .limit = limit + 1};
-    page_t page = {json_array(), limit, false, 0};
+    page_t page = {op, json_array(), limit, false, 0};
     const apikey_db_status_t rv = apikey_store_list(db, &filter, list_key, &page);
     char cursor[24];
     json_t *answer;

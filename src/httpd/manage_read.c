@@ -265,7 +265,7 @@ bool apikey_read_list_all(apikey_operation_t *op)
         return apikey_operation_refuse_field(op, "team_id", "and user_id exclude each other");
     }
     op->type = user ? APIKEY_OWNER_USER : team ? APIKEY_OWNER_TEAM : APIKEY_OWNER_NONE;
-    if ((!team && !op->user_keys) || (!user && !op->team_keys)) {
+    if (!(user ? op->user_keys : op->team_keys) && (user || team || !op->user_keys)) {
         return apikey_operation_refuse(op, APIKEY_ERROR_SWITCHED_OFF, NULL, NULL);
     }
     if ((user || team) && !apikey_access_resolve(op, user ? user : team)) {
