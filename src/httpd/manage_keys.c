@@ -116,6 +116,9 @@ static apikey_db_status_t change(apikey_db_t *db, apikey_operation_t *op, change
     rv = APIKEY_DB_FAILED;
     if (apikey_job_may_change(op->job)) {
         rv = fn(db, op, outcome);
+        if (rv == APIKEY_DB_OK && *outcome == APIKEY_OUTCOME_DONE) {
+            apikey_job_changed(op->job);
+        }
         if (op->id) {
             apikey_cache_drop(op->id);
         }

@@ -54,7 +54,8 @@ static bool holds(const apr_array_header_t *words, const char *word)
 {
     int i;
 
-    for (i = 0; i < words->nelts && strcmp(APR_ARRAY_IDX(words, i, const char *), word); i++) {
+    for (i = 0; i < words->nelts && strcmp(APR_ARRAY_IDX(words, i, const char *), word) != 0;
+         i++) {
     }
     return i < words->nelts;
 }

@@ -545,6 +545,17 @@ def test_a_change_that_may_yet_be_made(troubled):
     wait_for(lambda: site.httpd.get("/api/", site.made["value"]).status == 401, 5, "the key to be refused")
 
 
+def test_a_change_that_cannot_be_shown(troubled):
+    """It is made; that the answer cannot be put together is no reason to say that nothing was changed."""
+    site = troubled
+    site.httpd.expect(r"AK0073: managing API keys \(\w+\): .*api_key_usage' doesn't exist")
+    site.database.sql("RENAME TABLE api_key_usage TO away")
+    assert error(site.alice.list()) == UNAVAILABLE
+    assert error(site.alice.create()) == UNKNOWN
+    site.database.sql("RENAME TABLE away TO api_key_usage")
+    assert len(site.alice.items()) == 2
+
+
 @pytest.mark.skipif(VALGRIND, reason="of time")
 def test_managing_does_not_hold_up_checking(troubled, server):
     """Threads that wait for a lock are not those that look up keys."""
