@@ -127,6 +127,15 @@ apikey_db_t *apikey_db_make(MYSQL *connection, apr_pool_t *pool)
     return db;
 }
 
+apikey_db_status_t apikey_db_check_charset(apikey_db_t *db)
+{
+    return strcmp(mysql_character_set_name(db->conn), "utf8mb4") == 0
+               ? APIKEY_DB_OK
+               : fail(db, ER_UNKNOWN_ERROR,
+                      "the connection's character set is not utf8mb4; correct "
+                      "default-character-set in the option file");
+}
+
 /* Decimals too, which COALESCE() makes of an unsigned number and a signed one. */
 static bool is_integer(enum enum_field_types type)
 {

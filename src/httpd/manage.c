@@ -284,9 +284,9 @@ static apikey_db_status_t run(apikey_db_t *db, void *baton)
 {
     const errand_t *errand = baton;
     apikey_operation_t *op = errand->op;
-    apikey_db_status_t rv = APIKEY_DB_OK;
+    apikey_db_status_t rv = apikey_db_check_charset(db);
 
-    if (!op->denial.denied) {
+    if (rv == APIKEY_DB_OK && !op->denial.denied) {
         rv = errand->route->work(db, op);
     }
     return rv == APIKEY_DB_OK && op->denial.denied ? apikey_access_record(db, op) : rv;

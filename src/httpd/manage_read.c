@@ -54,7 +54,8 @@ static bool holds(const apr_array_header_t *words, const char *word)
 {
     int i;
 
-    for (i = 0; i < words->nelts && strcmp(APR_ARRAY_IDX(words, i, const char *), word); i++) {
+    for (i = 0; i < words->nelts && strcmp(APR_ARRAY_IDX(words, i, const char *), word) != 0;
+         i++) {
     }
     return i < words->nelts;
 }
@@ -265,7 +266,7 @@ bool apikey_read_list_all(apikey_operation_t *op)
         return apikey_operation_refuse_field(op, "team_id", "and user_id exclude each other");
     }
     op->type = user ? APIKEY_OWNER_USER : team ? APIKEY_OWNER_TEAM : APIKEY_OWNER_NONE;
-    if ((!team && !op->user_keys) || (!user && !op->team_keys)) {
+    if (!(user ? op->user_keys : op->team_keys) && (user || team || !op->user_keys)) {
         return apikey_operation_refuse(op, APIKEY_ERROR_SWITCHED_OFF, NULL, NULL);
     }
     if ((user || team) && !apikey_access_resolve(op, user ? user : team)) {
