@@ -13,7 +13,7 @@ mariadb-server-core mariadb-client-core
 php-fpm uwsgi-core uwsgi-plugin-python3 curl
 python3 python3-pytest python3-pytest-xdist python3-yaml python3-jsonschema
 chromium chromium-driver python3-selenium
-valgrind wrk clang clang-format clang-tidy cppcheck universal-ctags
+valgrind wrk clang clang-format clang-tidy cppcheck universal-ctags node-typescript
 '
 
 missing=''

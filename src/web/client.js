@@ -44,7 +44,7 @@ export class ApiKeys {
   /**
    * A request below the base.
    * @param {string} path
-   * @param {{method?: string, query?: object, body?: object, headers?: Record<string, string>, signal?: AbortSignal}} [options]
+   * @param {import("./http.js").Request & {query?: object}} options
    */
   request(path, { query = {}, ...options } = {}) {
     const url = new URL(path, this.#base);
@@ -85,7 +85,7 @@ export class ApiKeys {
 
   /**
    * The same in portions.
-   * @param {Owner & {limit?: number, signal?: AbortSignal}} [options]
+   * @param {Owner & {limit?: number, signal?: AbortSignal}} options
    * @returns {AsyncGenerator<ApiKey[], void>}
    */
   pages({ team, user, ...options } = {}) {
@@ -94,7 +94,7 @@ export class ApiKeys {
 
   /**
    * Every key there is, for administrators, in portions.
-   * @param {{status?: string, team?: string, user?: string, limit?: number, signal?: AbortSignal}} [options]
+   * @param {Owner & {status?: string, limit?: number, signal?: AbortSignal}} options
    * @returns {AsyncGenerator<ApiKey[], void>}
    */
   allPages({ status, team, user, ...options } = {}) {
@@ -103,7 +103,7 @@ export class ApiKeys {
 
   /**
    * @param {string} id
-   * @param {Owner} [owner] says whether it is a team's key
+   * @param {Owner} owner says whether it is a team's key
    */
   async get(id, { team } = {}) {
     return new ApiKey(this, await this.request(`${folderOf({ team })}/${encodeURIComponent(id)}`));

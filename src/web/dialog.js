@@ -21,7 +21,7 @@ export function explain(error) {
 export class Field {
   #error = h("p.error", { id: newId() });
 
-  /** @param {string} label @param {HTMLElement} control @param {string} [hint] */
+  /** @param {string} label @param {HTMLInputElement | HTMLSelectElement} control @param {string} [hint] */
   constructor(label, control, hint = "") {
     const id = newId();
     const note = h("p.hint", { id: newId() }, hint);
@@ -37,12 +37,12 @@ export class Field {
     return this.control.value;
   }
 
-  /** Shows a complaint, or takes it back with an empty one. @param {string} text @returns {boolean} whether there is one */
+  /** Shows a complaint, or takes it back with an empty one. @param {string} text @returns {this} */
   complain(text) {
     setText(this.#error, text);
     if (text) this.control.setAttribute("aria-invalid", "true");
     else this.control.removeAttribute("aria-invalid");
-    return Boolean(text);
+    return this;
   }
 }
 
@@ -85,7 +85,6 @@ export function openDialog(root, { title, text, content = [], submit, danger, co
     h("div.buttons", {}, cancel, go),
   );
   const dialog = h("dialog", { "aria-labelledby": titleId, closedby: sticky ? "none" : "closerequest" }, form);
-  const { promise, resolve } = Promise.withResolvers();
   let outcome;
   let done = false;
   let busy = false;
@@ -122,13 +121,14 @@ export function openDialog(root, { title, text, content = [], submit, danger, co
   const mayClose = () => done || !(busy || sticky);
   dialog.addEventListener("keydown", (event) => event.key === "Escape" && !mayClose() && event.preventDefault());
   dialog.addEventListener("cancel", (event) => mayClose() || event.preventDefault());
-  dialog.addEventListener("close", () => {
-    if (!mayClose()) return dialog.showModal();
-    dialog.remove();
-    resolve(outcome);
-  });
   arm();
   root.append(dialog);
   dialog.showModal();
-  return promise;
+  return new Promise((resolve) =>
+    dialog.addEventListener("close", () => {
+      if (!mayClose()) return dialog.showModal();
+      dialog.remove();
+      resolve(outcome);
+    }),
+  );
 }

@@ -10,16 +10,19 @@ import { strings } from "./strings.js";
 const DAY_MS = 86_400_000;
 const USUAL_DAYS = "30";
 
-/** How a key is called where it has no description. @param {ApiKey} key */
-export const nameOf = (key) => (key.description ? `“${key.description}”` : `…${key.value.lastFour ?? key.id}`);
+/** The end of a key, as far as it is known. @param {ApiKey} key */
+export const lastFour = ({ value }) => (typeof value === "string" ? value.slice(-4) : value.lastFour);
+
+/** How a key is called in sentences. @param {ApiKey} key */
+export const nameOf = (key) => (key.description ? `“${key.description}”` : `…${lastFour(key) || key.id}`);
 
 /** A description of a length the server takes, counted as it counts. @param {string} [value] @param {number} most */
 function descriptionField(value, most) {
   const input = h("input", { type: "text", autocomplete: "off", autofocus: true, "aria-required": "true", value });
   const field = new Field(strings.description, input, strings.descriptionHint);
   const check = () => {
-    if (!field.value.trim()) return field.complain(strings.descriptionMissing) && field;
-    return [...field.value.trim()].length > most ? field.complain(strings.descriptionLong(most)) && field : undefined;
+    if (!field.value.trim()) return field.complain(strings.descriptionMissing);
+    return [...field.value.trim()].length > most ? field.complain(strings.descriptionLong(most)) : undefined;
   };
   return { field, check };
 }
@@ -52,7 +55,7 @@ function expiryFields(now) {
   };
   for (const { control } of [lifetime, day]) control.addEventListener("input", tell);
   tell();
-  const check = () => (when() === undefined ? day.complain(strings.lastDayMissing) && day : undefined);
+  const check = () => (when() === undefined ? day.complain(strings.lastDayMissing) : undefined);
   return { elements: [lifetime.element, day.element], when, check };
 }
 
@@ -86,15 +89,17 @@ function ownerFields() {
   return {
     elements: [h("div.pair", {}, kind.element, id.element)],
     owner: () => ({ [kind.value]: id.value }),
-    check: () => (id.value.trim() ? undefined : id.complain(strings.ownerMissing) && id),
+    check: () => (id.value.trim() ? undefined : id.complain(strings.ownerMissing)),
   };
 }
 
 /**
  * Asks for a new key and creates it.
  * @param {ParentNode & Node} root
- * @param {{api: import("./client.js").ApiKeys, me: import("./client.js").Me, owner: import("./client.js").Owner | null}}
- *   about owner null: it is asked for
+ * @param {object} about
+ * @param {import("./client.js").ApiKeys} about.api
+ * @param {import("./client.js").Me} about.me
+ * @param {import("./client.js").Owner | null} about.owner null: it is asked for
  * @returns {Promise<ApiKey | undefined | null>} the key with its secret
  */
 export function createDialog(root, { api, me, owner }) {
@@ -117,7 +122,7 @@ export function createDialog(root, { api, me, owner }) {
   });
 }
 
-/** Copies what a field holds. The modern way needs https; the old one does not. @param {HTMLTextAreaElement} field */
+/** Copies what a field holds. The modern way needs https, the old one does not. @param {HTMLTextAreaElement} field */
 async function copy(field) {
   field.focus();
   field.select();
@@ -159,7 +164,7 @@ export async function secretDialog(root, secret) {
   removeEventListener("beforeunload", warnBeforeLeaving);
 }
 
-/** @param {ParentNode & Node} root @param {ApiKey} key @returns {Promise<true | undefined | null>} */
+/** @param {ParentNode & Node} root @param {ApiKey} key @returns {Promise<boolean | undefined | null>} */
 export function revokeDialog(root, key) {
   return openDialog(root, {
     title: strings.revokeTitle,
@@ -184,7 +189,8 @@ export function rotateDialog(root, key, mostSeconds) {
   grace.control.value = "86400";
   if (!grace.value) grace.control.value = choices.at(-1)[0];
   // The same for every try of this dialog: an answer that got lost makes no second secret.
-  const idempotencyKey = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16)).join("-");
+  const random = crypto.getRandomValues(new Uint8Array(16));
+  const idempotencyKey = [...random].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   return openDialog(root, {
     title: strings.rotateTitle,
     text: strings.rotateText(nameOf(key)),
@@ -194,7 +200,10 @@ export function rotateDialog(root, key, mostSeconds) {
   });
 }
 
-/** @param {ParentNode & Node} root @param {ApiKey} key @param {number} most @returns {Promise<true | undefined | null>} */
+/**
+ * @param {ParentNode & Node} root @param {ApiKey} key @param {number} most characters
+ * @returns {Promise<boolean | undefined | null>}
+ */
 export function editDialog(root, key, most) {
   const { field, check } = descriptionField(key.description, most);
   return openDialog(root, {

@@ -3,7 +3,7 @@
 /**
  * Makes an element. Text only ever becomes text: there is no way to pass markup.
  * @param {string} tag a tag's name, with classes: "span.badge.quiet"
- * @param {Record<string, any>} [set] `on…`: a listener; other functions, objects and booleans: properties; else attributes
+ * @param {Record<string, any>} [set] attributes, without those that are null; `on…`: listeners
  * @param {...(Node | string | null | undefined)} children
  * @returns {any}
  */

@@ -71,7 +71,8 @@ export class ApiKeysElement extends HTMLElement {
 
   #start() {
     this.#store?.stop();
-    this.#store = new KeyStore(new ApiKeys(this.getAttribute("base") ?? undefined), this.#owner(), () => this.#render());
+    const api = new ApiKeys(this.getAttribute("base") ?? undefined);
+    this.#store = new KeyStore(api, this.#owner(), () => this.#render());
     this.#build();
     this.reload();
   }
@@ -132,7 +133,12 @@ export class ApiKeysElement extends HTMLElement {
     this.tools.element.hidden = !keys.length && !this.tools.filtering && this.#owner() !== null;
     this.table.element.hidden = !shown.length || error !== null;
     this.table.show(shown, api.now());
-    statePanel(this.panel, state, { error, retry: () => this.reload(), clear: () => this.#clear(), create: () => this.#create() });
+    statePanel(this.panel, state, {
+      error,
+      retry: () => this.reload(),
+      clear: () => this.#clear(),
+      create: () => this.#create(),
+    });
     this.#foot(shown.length, found.length);
   }
 
@@ -146,14 +152,15 @@ export class ApiKeysElement extends HTMLElement {
     const texts = whole ? strings.shown(found, keys.length) : strings.shownSoFar(found, keys.length);
     setText(this.count, error || !keys.length ? "" : texts);
     setText(this.more, shown < found ? strings.showMore : strings.loadMore);
-    this.more.hidden = error !== null || loading || (shown === found && whole);
+    const active = this.#root.activeElement === this.more;
+    this.more.hidden = error !== null || (loading && !active) || (shown === found && whole);
+    if (active && this.more.hidden) this.heading.focus();
   }
 
   #more() {
     this.#shown += PORTION * 2;
     this.#render();
-    if (!this.#store.whole) this.#store.more();
-    else if (this.more.hidden) this.heading.focus();
+    if (!this.#store.whole && !this.#store.loading) this.#store.more();
   }
 
   #clear() {
@@ -202,7 +209,8 @@ export class ApiKeysElement extends HTMLElement {
     if (!this.table.focus(key.id, action)) this.heading.focus();
     if (done === null) this.reload();
     if (!done) return;
-    this.#say({ edit: strings.updated, rotate: strings.rotated(nameOf(key)), revoke: strings.revoked(nameOf(key)) }[action]);
+    const name = nameOf(key);
+    this.#say({ edit: strings.updated, rotate: strings.rotated(name), revoke: strings.revoked(name) }[action]);
   }
 
   /** Says what has happened, to eyes for a moment. */

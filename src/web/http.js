@@ -5,8 +5,10 @@ import { AuthenticationRequiredError, UnavailableError, errorOf } from "./errors
 const PATIENCE_MS = 30_000;
 
 /**
+ * @typedef {{method?: string, body?: object, headers?: Record<string, string>, signal?: AbortSignal}} Request
+ *
  * @param {URL} url
- * @param {{method?: string, body?: object, headers?: Record<string, string>, signal?: AbortSignal}} [options]
+ * @param {Request} request
  * @returns {Promise<any>} the JSON of a successful answer
  */
 export async function ask(url, { method = "GET", body, headers = {}, signal } = {}) {
@@ -17,9 +19,9 @@ export async function ask(url, { method = "GET", body, headers = {}, signal } = 
     credentials: "same-origin",
     cache: "no-store",
     redirect: "manual", // logins redirect to their form, often on another host: that is not an answer
-    signal: AbortSignal.any([AbortSignal.timeout(PATIENCE_MS), ...(signal ? [signal] : [])]),
+    signal: inTime(signal),
   });
-  const said = await read(response, signal);
+  const said = await read(response);
   if (response.type === "opaqueredirect" || (response.ok && said === null)) {
     throw new AuthenticationRequiredError("Not signed in.", {
       code: "USER_AUTHENTICATION_REQUIRED",
@@ -28,6 +30,12 @@ export async function ask(url, { method = "GET", body, headers = {}, signal } = 
   }
   if (!response.ok) throw errorOf(response.status, said);
   return said;
+}
+
+/** What ends a request: whoever asked, or patience. @param {AbortSignal} [signal] @returns {AbortSignal} */
+function inTime(signal) {
+  // @ts-ignore: newer than what checks the types
+  return AbortSignal.any([AbortSignal.timeout(PATIENCE_MS), ...(signal ? [signal] : [])]);
 }
 
 /** @param {URL} url @param {RequestInit} request */
@@ -39,8 +47,8 @@ async function send(url, request) {
   }
 }
 
-/** The JSON of an answer, or null where it is something else. @param {Response} response @param {AbortSignal} [signal] */
-async function read(response, signal) {
+/** The JSON of an answer, or null where it is something else. @param {Response} response */
+async function read(response) {
   try {
     if (!(response.headers.get("Content-Type") ?? "").includes("json")) return null;
     return await response.json();

@@ -70,7 +70,7 @@ export class ApiKey {
 
   /**
    * Makes a new secret for the same key; the old one goes on for a while.
-   * @param {{graceSeconds?: number, idempotencyKey?: string}} [options] without `graceSeconds` a day; with an
+   * @param {{graceSeconds?: number, idempotencyKey?: string}} options without `graceSeconds` a day; with an
    *   `idempotencyKey` a repeated request makes no second secret
    * @returns {Promise<ApiKey>} the key with the new secret as its `value`
    */

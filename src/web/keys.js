@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { ApiKeyError } from "./errors.js";
 
 /** Of one owner at most this many are fetched without being asked for; of everybody, one portion. */
 const MOST = 5_000;
@@ -55,10 +56,13 @@ export class KeyStore {
     this.#reset();
     const { signal } = this.#abort;
     const options = { limit: PORTION, signal };
-    this.#pages = this.#owner ? this.api.pages({ ...this.#owner, ...options }) : this.api.allPages({ ...query, ...options });
+    this.#pages = this.#owner
+      ? this.api.pages({ ...this.#owner, ...options })
+      : this.api.allPages({ ...query, ...options });
     await this.#during(signal, async () => {
       const asked = await Promise.allSettled([this.#introduce(signal), this.#page(signal)]);
-      for (const { reason } of asked) if (reason) throw reason;
+      const failed = asked.find(({ status }) => status === "rejected");
+      if (failed?.status === "rejected") throw failed.reason;
       while (this.#owner && !this.whole && this.keys.length < MOST) {
         this.#onChange();
         await this.#page(signal);
@@ -99,6 +103,7 @@ export class KeyStore {
       await work();
     } catch (error) {
       if (!signal.aborted) this.error = error;
+      if (!signal.aborted && !(error instanceof ApiKeyError)) reportError(error); // a fault of ours
     }
     if (signal.aborted) return;
     this.loading = false;

@@ -7,6 +7,7 @@ const api = new ApiKeys();
 const list = h("api-keys");
 const who = h("p.who");
 const choice = h("div.choice");
+const title = h("h1", {}, h("img", { src: "icon.svg", alt: "", width: 24, height: 24 }), strings.pageTitle);
 
 /** Whose keys the address names, as it is written after `#`: `team=blue`, `all=`, or nothing. */
 function chosen() {
@@ -49,7 +50,7 @@ document.documentElement.lang = strings.language;
 addEventListener("hashchange", follow);
 follow();
 document.body.append(
-  h("header", {}, h("div.bar", {}, h("h1", {}, h("img", { src: "icon.svg", alt: "", width: 24, height: 24 }), strings.pageTitle), choice, who)),
+  h("header", {}, h("div.bar", {}, title, choice, who)),
   h("main", {}, list),
 );
 try {

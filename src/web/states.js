@@ -7,7 +7,14 @@ import { strings } from "./strings.js";
 
 /**
  * What there is to see instead of keys, or "" where there are keys.
- * @param {{me: any, error: any, loading: boolean, owner: any, count: number, found: number, filtered: boolean}} facts
+ * @param {object} facts
+ * @param {import("./client.js").Me | null} facts.me
+ * @param {unknown} facts.error
+ * @param {boolean} facts.loading
+ * @param {import("./client.js").Owner | null} facts.owner
+ * @param {number} facts.count of all keys
+ * @param {number} facts.found of those that match
+ * @param {boolean} facts.filtered
  */
 export function stateOf({ me, error, loading, owner, count, found, filtered }) {
   if (error) return ofError(error, me, owner);
@@ -59,6 +66,7 @@ export function statePanel(panel, state, means) {
   if (!state) return panel.replaceChildren();
   if (state === "loading") return panel.replaceChildren(...skeleton());
   const [picture, title, text, action] = looks[state](means);
+  const look = state === "empty" ? "primary" : "plain";
   panel.replaceChildren(
     h(
       "div.notice",
@@ -66,7 +74,7 @@ export function statePanel(panel, state, means) {
       icon(picture),
       h("h3", {}, title),
       h("p", {}, text),
-      action ? h(state === "empty" ? "button.primary" : "button", { type: "button", onclick: action[1] }, action[0]) : null,
+      action ? h(`button.${look}`, { type: "button", onclick: action[1] }, action[0]) : null,
     ),
   );
 }

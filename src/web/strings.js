@@ -83,7 +83,6 @@ const english = {
 
   // Dialogs
   cancel: "Cancel",
-  close: "Close",
   done: "Done",
   create: "Create key",
   createTitle: "New API key",
@@ -153,7 +152,12 @@ const english = {
 /** @type {typeof english} */
 export const strings = { ...english };
 
-/** Replaces texts. @param {Partial<typeof english>} texts */
+/**
+ * Replaces texts, those of a group (`columns`, say) one by one.
+ * @param {{[name in keyof typeof english]?: Partial<typeof english[name]>}} texts
+ */
 export function setStrings(texts) {
-  Object.assign(strings, texts);
+  for (const [name, text] of Object.entries(texts)) {
+    strings[name] = typeof text === "object" ? { ...strings[name], ...text } : text;
+  }
 }

@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-import { nameOf } from "./dialogs.js";
+import { lastFour, nameOf } from "./dialogs.js";
 import { h } from "./dom.js";
 import { exact, refresh, time } from "./format.js";
 import { strings } from "./strings.js";
 
 /** @typedef {import("./client.js").ApiKey} ApiKey */
 
-/** @param {ApiKey} key @returns {"valid" | "expired" | "revoked"} */
-export const statusOf = (key) => ({ "manually-revoked": "revoked", expired: "expired" })[key.whyInvalid()] ?? "valid";
+/** The status as the API calls it. @param {ApiKey} key @returns {"valid" | "expired" | "revoked"} */
+export function statusOf(key) {
+  const why = key.whyInvalid();
+  return why === "manually-revoked" ? "revoked" : (why ?? "valid");
+}
 
 /** @param {ApiKey} key */
 const ownerOf = (key) => (key.type === "team" ? strings.teamOwner(key.teamId) : strings.userOwner(key.userId));
 
-/** Whether a key has all words of a search somewhere, or is the one with that id. @param {ApiKey} key @param {string} search */
+/**
+ * Whether a key has each word of a search somewhere, or as its id.
+ * @param {ApiKey} key @param {string} search
+ */
 export function matches(key, search) {
-  const text = [key.description, key.value.lastFour, key.userId, key.teamId, ...key.scopes].join("\n").toLowerCase();
+  const texts = [key.description, lastFour(key), key.userId, key.teamId, ...key.scopes];
+  const text = texts.join("\n").toLowerCase();
   return search.toLowerCase().split(/\s+/).every((word) => text.includes(word) || word === key.id);
 }
 
@@ -36,9 +43,9 @@ const cells = {
     const since = key.manuallyRevokedAt && strings.revokedOn(exact(key.manuallyRevokedAt));
     return [h(`span.badge.${statusOf(key)}`, { title: since }, strings.statusName[statusOf(key)])];
   },
-  key: ({ value: { lastFour } }) => [
+  key: (key) => [
     h("span.sr", {}, strings.endsIn, " "),
-    h("code", {}, h("span", { "aria-hidden": "true" }, "…"), lastFour),
+    h("code", {}, h("span", { "aria-hidden": "true" }, "…"), lastFour(key)),
   ],
   expires: (key, now) => [key.expiresAt ? time(key.expiresAt, now) : strings.never],
   created: (key, now) => [time(key.createdAt, now)],
@@ -58,8 +65,8 @@ class Row {
     );
     this.buttons = Object.fromEntries(
       Object.keys(actions).map((name) => {
-        const button = h(`button.quiet.${name}`, { type: "button", onclick: () => onAction(name, this.key) }, strings[name]);
-        return [name, button];
+        const onclick = () => onAction(name, this.key);
+        return [name, h(`button.quiet.${name}`, { type: "button", onclick }, strings[name])];
       }),
     );
     this.cells.description.setAttribute("role", "rowheader");
@@ -103,9 +110,11 @@ export class KeyTable {
   constructor({ withOwner, labelledby, onAction }) {
     this.#onAction = onAction;
     this.#columns = Object.keys(cells).filter((name) => name !== "owner" || withOwner);
-    const heads = [...this.#columns, "actions"].map((name) =>
-      h(`th.${name}`, { scope: "col", role: "columnheader" }, name === "actions" ? h("span.sr", {}, strings.columns[name]) : strings.columns[name]),
-    );
+    const heads = [...this.#columns, "actions"].map((name) => {
+      const text = strings.columns[name];
+      const shown = name === "actions" ? h("span.sr", {}, text) : text;
+      return h(`th.${name}`, { scope: "col", role: "columnheader" }, shown);
+    });
     this.element = h(
       "table",
       { role: "table", "aria-labelledby": labelledby },

@@ -3,9 +3,11 @@ import { h, newId, select, setText } from "./dom.js";
 import { icon } from "./icons.js";
 import { strings } from "./strings.js";
 
-/** Search and filters above the table. What is fetched is filtered here; of everybody's keys, status and owner are asked for. */
+/** Search and filters above the table. Of everybody's keys, status and owner are asked for; else filtering is here. */
 export class Tools {
-  #search = h("input", { type: "search", placeholder: strings.search, "aria-label": strings.search, autocomplete: "off" });
+  #search = h("input", {
+    type: "search", placeholder: strings.search, "aria-label": strings.search, autocomplete: "off",
+  });
   #status = select([["", strings.statusAny], ...Object.entries(strings.statusName)], { "aria-label": strings.status });
   #kind = select(Object.entries(strings.ownerKinds), { "aria-label": strings.ownerKind });
   #id = h("input", { type: "text", id: newId(), autocomplete: "off", spellcheck: "false" });
@@ -52,7 +54,8 @@ export class Tools {
   }
 
   #ownerForm() {
-    const whose = h("span.whose", { hidden: true }, this.#idLabel, this.#id, h("button", { type: "submit" }, strings.show));
+    const show = h("button", { type: "submit" }, strings.show);
+    const whose = h("span.whose", { hidden: true }, this.#idLabel, this.#id, show);
     const form = h("form.owners", {}, this.#kind, whose);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
