@@ -158,6 +158,7 @@ def test_first_key(alice):
 
 def test_try_again(alice, site):
     unreachable(alice, site)
+    assert len(alice.seen("alert")) == 1
     site.add_key("blue", "Of the team", kind="team")
     alice.cdp("Network.setBlockedURLs", urls=[])
     alice.click("button", "Try again")
