@@ -9,6 +9,26 @@ function locale() {
 }
 
 /**
+ * @type {{locale?: string, moment?: Intl.DateTimeFormat, plain?: Intl.RelativeTimeFormat,
+ *   now?: Intl.RelativeTimeFormat}}
+ */
+let made = {};
+
+/** Formats of the present language, made once: making them takes longer than using them. */
+function formats() {
+  const wanted = locale();
+  if (made.locale !== wanted) {
+    made = {
+      locale: wanted,
+      moment: new Intl.DateTimeFormat(wanted, { dateStyle: "long", timeStyle: "short" }),
+      plain: new Intl.RelativeTimeFormat(wanted),
+      now: new Intl.RelativeTimeFormat(wanted, { numeric: "auto" }),
+    };
+  }
+  return made;
+}
+
+/**
  * Up to how many of a unit are told in it: 90 days say more than 3 months.
  * @type {[Intl.RelativeTimeFormatUnit, number, number][]}
  */
@@ -23,14 +43,14 @@ const units = [
 /** “3 hours ago”, “in 29 days”, “now”. @param {Date} when @param {number} now milliseconds */
 export function relative(when, now) {
   const seconds = (when.getTime() - now) / 1000;
-  if (Math.abs(seconds) < 45) return new Intl.RelativeTimeFormat(locale(), { numeric: "auto" }).format(0, "second");
+  if (Math.abs(seconds) < 45) return formats().now.format(0, "second");
   const [unit, length] = units.find(([, length, most]) => Math.round(Math.abs(seconds) / length) <= most);
-  return new Intl.RelativeTimeFormat(locale()).format(Math.round(seconds / length), unit);
+  return formats().plain.format(Math.round(seconds / length), unit);
 }
 
 /** Day and time, to the minute. @param {Date} when */
 export function exact(when) {
-  return new Intl.DateTimeFormat(locale(), { dateStyle: "long", timeStyle: "short" }).format(when);
+  return formats().moment.format(when);
 }
 
 /** A moment as it is shown: relative, the exact one on hover. */

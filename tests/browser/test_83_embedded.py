@@ -4,6 +4,7 @@
 import re
 
 from harness.process import wait_for
+from website import page
 
 
 def test_element_in_a_page(browser, site):
@@ -52,7 +53,8 @@ def test_two_elements(browser, site):
     site.add_key("alice", "Mine")
     browser.open(site.url("/account.html"))
     browser.driver.execute_script(
-        "const other = document.createElement('api-keys'); other.setAttribute('team', 'blue'); document.body.append(other)"
+        "const other = document.createElement('api-keys'); other.setAttribute('team', 'blue');"
+        "document.body.append(other)"
     )
     browser.get("rowheader", "Mine")
     browser.get("rowheader", "Of the team")
@@ -72,15 +74,16 @@ def test_colours_are_the_pages(browser, site):
 
 def test_texts_can_be_replaced(browser, site):
     site.sign_in(browser, "alice")
-    site.put("embed-de.html", (site.httpd.htdocs / "account.html").read_text().replace('src="/keys/apikeys.js"', 'src="embed-de.js"')
-             .replace('lang="en"', 'lang="de"'))  # fmt: skip
-    site.put("embed-de.js", 'import { setStrings } from "/keys/apikeys.js";\n'
-             'setStrings({ language: "de", newKey: "Neuer Schlüssel", yourKeys: "Ihre Schlüssel", neverUsed: "Nie" });')  # fmt: skip
+    site.put("embed-de.html", page("Konto", '<script type="module" src="embed-de.js"></script><api-keys></api-keys>', "de"))
+    site.put("embed-de.js", """import { setStrings } from "/keys/apikeys.js";
+setStrings({ language: "de", newKey: "Neuer Schlüssel", yourKeys: "Ihre Schlüssel", columns: { used: "Benutzt" } });""")
     site.add_key(description="d", created=3 * 86400)
     browser.open(site.url("/embed-de.html"))
     browser.get("button", "Neuer Schlüssel")
     browser.get("heading", "Ihre Schlüssel")
     browser.reads("vor 3 Tagen")
+    headers = [node["name"] for node in browser.seen("columnheader")]
+    assert "Benutzt" in headers and "Expires" in headers
 
 
 # -- other sites -------------------------------------------------------------------------------------------------------
@@ -95,16 +98,18 @@ def test_another_site_can_not_act(browser, site):
     """Forms and scripts of another origin reach the server with the visitor's credentials, and change nothing."""
     body = '{"user_id":"me","description":"stolen","expires_at_millis":null}'
     target = site.url("/basic/user-api-keys")
-    site.put("attack-form.html", f"""<!doctype html><html lang="en"><title>Prizes</title><link rel="icon" href="data:,">
-<form method="post" enctype="text/plain" action="{target}"><input name='{body[:-1]},"x":"' value='"}}'><button>Win</button></form></html>""")
-    site.put("attack.html", '<!doctype html><html lang="en"><title>Prizes</title><link rel="icon" href="data:,"></html>')
+    field = f"""<input name='{body[:-1]},"x":"' value='"}}'>"""
+    form = f'<form method="post" enctype="text/plain" action="{target}">{field}<button>Win</button></form>'
+    site.put("attack-form.html", page("Prizes", form))
+    site.put("attack.html", page("Prizes"))
     try:
         remembered(browser)
         # The same from the site itself works, so it is not the credentials that are missing.
         browser.open(site.url("/blank.html"))
         send = (
-            "try { const answer = await fetch(args[0], { method: 'POST', body: args[1], credentials: 'include', mode: args[2],"
-            " headers: args[3] ? { 'Content-Type': args[3] } : {} }); return answer.status; } catch (error) { return error.name; }"
+            "const headers = args[3] ? { 'Content-Type': args[3] } : {};"
+            "const request = { method: 'POST', body: args[1], credentials: 'include', mode: args[2], headers };"
+            "try { return (await fetch(args[0], request)).status; } catch (error) { return error.name; }"
         )
         assert browser.run(send, target, body, "same-origin", "application/json") == 200
         assert len(site.rows()) == 1
@@ -113,7 +118,8 @@ def test_another_site_can_not_act(browser, site):
         site.httpd.expect(r"AK00\d\d: managing API keys")
         mark = site.httpd.access_mark()
         browser.open(site.url("/attack.html", host="localhost"))
-        for mode, kind in (("no-cors", "text/plain"), ("no-cors", None), ("cors", "text/plain"), ("cors", "application/json")):
+        simple, json = "text/plain", "application/json"
+        for mode, kind in (("no-cors", simple), ("no-cors", None), ("cors", simple), ("cors", json)):
             assert browser.run(send, target, body, mode, kind) == "TypeError"
         browser.open(site.url("/attack-form.html", host="localhost"))
         browser.click("button", "Win")
@@ -129,12 +135,11 @@ def test_another_site_can_not_act(browser, site):
 
 
 def test_another_site_can_not_frame_the_page(browser, site):
-    site.put("frame.html", f"""<!doctype html><html lang="en"><title>Frame</title><link rel="icon" href="data:,">
-<iframe title="keys" src="{site.url('/basic/')}"></iframe></html>""")
+    site.put("frame.html", page("Frame", f'<iframe title="keys" src="{site.url("/basic/")}"></iframe>'))
     browser.expect("frame-ancestors")
     try:
         remembered(browser)
         browser.open(site.url("/frame.html", host="localhost"))
-        wait_for(lambda: any("frame-ancestors" in line["message"] for line in browser.driver.get_log("browser")), what="the refusal")
+        wait_for(lambda: any("frame-ancestors" in line for line in browser.complaints()), what="the refusal")
     finally:
         browser.cdp("Network.setExtraHTTPHeaders", headers={})

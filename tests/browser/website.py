@@ -53,24 +53,29 @@ Use Keys /off Self
     AuthType Bearer
     Require apikey
 </Location>
+Define policy "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:"
 <LocationMatch "^/(embed|account)">
-    Header always set Content-Security-Policy "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:"
+    Header always set Content-Security-Policy "${policy}"
 </LocationMatch>
 AddType text/javascript js
 AddType image/svg+xml svg
 """
 
+
+def page(title, body="", language="en"):
+    """A small page that asks for nothing by itself."""
+    return f"""<!doctype html><html lang="{language}"><title>{title}</title><link rel="icon" href="data:,">
+{body}</html>"""
+
+
+MODULE = '<script type="module" src="/keys/apikeys.js"></script>'
 FILES = {
-    "login.html": """<!doctype html><html lang="en"><title>Sign in</title><link rel="icon" href="data:,">
-<form method="post" action="/login"><label>Name <input name="httpd_username"></label>
-<label>Password <input name="httpd_password" type="password"></label><button>Sign in</button></form></html>""",
-    "blank.html": """<!doctype html><html lang="en"><title>Blank</title><link rel="icon" href="data:,"></html>""",
-    "account.html": """<!doctype html><html lang="en"><title>Account</title><link rel="icon" href="data:,">
-<script type="module" src="/keys/apikeys.js"></script>
-<h1>My account</h1><api-keys base="/keys"></api-keys></html>""",
-    "embed-team.html": """<!doctype html><html lang="en"><title>Team</title><link rel="icon" href="data:,">
-<script type="module" src="/keys/apikeys.js"></script>
-<h1>Team blue</h1><api-keys team="blue"></api-keys></html>""",
+    "login.html": page("Sign in", """<form method="post" action="/login">
+<label>Name <input name="httpd_username"></label> <label>Password <input name="httpd_password" type="password"></label>
+<button>Sign in</button></form>"""),
+    "blank.html": page("Blank"),
+    "account.html": page("Account", f'{MODULE}<h1>My account</h1><api-keys base="/keys"></api-keys>'),
+    "embed-team.html": page("Team", f'{MODULE}<h1>Team blue</h1><api-keys team="blue"></api-keys>'),
     "api/index.html": "hello\n",
 }
 

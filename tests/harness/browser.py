@@ -178,6 +178,10 @@ class Browser:
             option,
         )
 
+    def options(self, name):
+        """The texts of a native choice."""
+        return [option.text for option in self.get("combobox", name).find_elements("tag name", "option")]
+
     def press(self, *keys):
         """Keys to whatever has the focus."""
         ActionChains(self.driver).send_keys(*keys).perform()
@@ -195,7 +199,8 @@ class Browser:
 
     def complaints(self):
         """Lines of the console since it was last asked for, from warnings on."""
-        return [f"{line['level']} {line['message']}" for line in self.driver.get_log("browser") if line["level"] in ("WARNING", "SEVERE")]
+        lines = self.driver.get_log("browser")
+        return [f"{line['level']} {line['message']}" for line in lines if line["level"] in ("WARNING", "SEVERE")]
 
     def check_console(self):
         """AssertionError with every warning, error and violation of the Content-Security-Policy nobody expected."""
