@@ -8,7 +8,7 @@ import pytest
 from harness import ROOT
 from harness.keyfmt import fingerprint, insert_key
 from judged import basic
-from managed import LOGIN, SITE, Caller, error, rows, write_people
+from managed import LOGIN, PATIENT, SITE, Caller, error, rows, write_people
 
 FORBIDDEN = (403, "FORBIDDEN")
 SCHEMA = (400, "SCHEMA_ERROR")
@@ -136,6 +136,7 @@ SessionCookieName session path=/
 SessionCryptoPassphrase something-long-and-secret
 """
 BY_FORM = f"""
+{PATIENT}
 <Location "/keys">
     SetHandler apikey-manage
     ApiKeyManage Self
@@ -426,6 +427,7 @@ def test_an_account_of_its_own(make_httpd, mariadb):
         mariadb.sql(f"ALTER USER {name}@localhost IDENTIFIED BY 'secret' ACCOUNT UNLOCK")
     httpd = make_httpd(
         f"""
+        {PATIENT}
         <Location "/api">
             AuthType Bearer
             Require apikey

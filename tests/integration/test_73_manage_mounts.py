@@ -3,11 +3,12 @@
 to a mount and what does not."""
 
 import pytest
-from managed import LOGIN, Caller, error, write_people
+from managed import LOGIN, PATIENT, Caller, error, write_people
 
 HANDLER = f"SetHandler apikey-manage\nApiKeyManage Self\n{LOGIN}"
 
 MOUNTS = f"""
+{PATIENT}
 <Location "/plain">
     {HANDLER}
 </Location>
@@ -106,6 +107,7 @@ def test_beside_a_mount(httpd, path):
 def test_at_the_root_of_a_host(make_httpd, database):
     httpd = make_httpd(
         f"""
+        {PATIENT}
         <VirtualHost *:${{port}}>
             ServerName www
         </VirtualHost>
@@ -132,6 +134,7 @@ def test_another_place_than_that_of_the_directive(make_httpd, database):
     """ApiKeyManage says where the API begins, SetHandler where it answers."""
     httpd = make_httpd(
         f"""
+        {PATIENT}
         <Location "/app">
             ApiKeyManage Self
             {LOGIN}
