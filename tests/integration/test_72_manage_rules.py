@@ -419,7 +419,7 @@ def test_new_secrets_are_as_the_server_takes_them(make_httpd, database):
 def test_an_account_of_its_own(make_httpd, mariadb):
     """Keys are checked by an account that cannot change any, and managed by one that can."""
     database = mariadb.create_database()
-    accounts = ("apikey_check", "apikey_manage", "apikey_definer")
+    accounts = ("apikey_check", "apikey_manage", "apikey_admin", "apikey_definer")
     mariadb.sql("".join(f"DROP USER IF EXISTS {name}@localhost;" for name in accounts))
     database.sql((ROOT / "conf" / "grants.sql").read_text())
     database.sql("INSERT INTO api_key_team_members VALUES ('blue', 'alice', TRUE)")
