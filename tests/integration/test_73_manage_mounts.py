@@ -3,6 +3,7 @@
 to a mount and what does not."""
 
 import pytest
+from harness.apps import HttpApp
 from managed import LOGIN, PATIENT, Caller, error, write_people
 
 HANDLER = f"SetHandler apikey-manage\nApiKeyManage Self\n{LOGIN}"
@@ -128,6 +129,27 @@ def test_at_the_root_of_a_host(make_httpd, database):
     assert alice.ask("/me").status == 200 and error(alice.ask("/nothing")) == (404, "NOT_FOUND")
     assert alice.ask("/index.html").status == 404  # is a file, but not of this host's
     assert httpd.get("/", headers=[("Host", "www")]).text == "index\n"
+
+
+def test_beside_a_proxied_application(make_httpd, make_app, database):
+    """Which has all other paths."""
+    app = make_app(HttpApp)
+    httpd = make_httpd(
+        f"""
+        {PATIENT}
+        ProxyPass "/" "http://127.0.0.1:{app.port}/"
+        <Location "/keys">
+            {HANDLER}
+        </Location>
+        """,
+        dbd=database.dbd_params(), modules=app.modules, start=False,
+    )  # fmt: skip
+    write_people(httpd)
+    httpd.start()
+    alice = Caller(httpd, user="alice")
+    assert alice.created()["user_id"] == "alice" and len(alice.items()) == 1
+    assert alice.ask("?x").header("Location") == "./keys/?x"
+    assert "headers" in httpd.get("/else").json()
 
 
 def test_another_place_than_that_of_the_directive(make_httpd, database):
