@@ -10,6 +10,38 @@
 SET NAMES utf8mb4;
 SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION';
 
+-- What SQL and apikeyctl mint by, and what is installed.
+CREATE TABLE IF NOT EXISTS api_key_settings (
+    name  VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    value VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    PRIMARY KEY (name)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+
+-- Tables of an older version get what is new, each step by itself: one that was broken off goes on.
+-- Those of a newer version are left alone.
+-- 1 to 2: the idempotency key of a rotation.
+DROP PROCEDURE IF EXISTS api_key_migrate;
+DELIMITER //
+CREATE PROCEDURE api_key_migrate() SQL SECURITY INVOKER MODIFIES SQL DATA
+BEGIN
+    IF (SELECT value + 0 FROM api_key_settings WHERE name = 'schema_version') > 2 THEN
+        SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT =
+            'the tables are of a newer version; use the schema.sql that came with them';
+    END IF;
+    IF EXISTS (SELECT 1 FROM information_schema.TABLES
+                WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'api_key_secrets')
+       AND NOT EXISTS (SELECT 1 FROM information_schema.COLUMNS
+                        WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'api_key_secrets'
+                          AND COLUMN_NAME = 'request') THEN
+        ALTER TABLE api_key_secrets
+            ADD COLUMN request VARBINARY(255) NULL
+                COMMENT 'idempotency key of the rotation that made it';
+    END IF;
+END//
+DELIMITER ;
+CALL api_key_migrate();
+DROP PROCEDURE api_key_migrate;
+
 -- A key is what an owner holds: one row, one id, one description.
 CREATE TABLE IF NOT EXISTS api_keys (
     id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
@@ -54,7 +86,7 @@ CREATE TABLE IF NOT EXISTS api_key_secrets (
     expires_at  DATETIME(3) NULL COMMENT 'NULL: as long as the key',
     request     VARBINARY(255) NULL COMMENT 'idempotency key of the rotation that made it',
     PRIMARY KEY (digest),
-    UNIQUE KEY api_key_secrets_key (key_id, request),
+    KEY api_key_secrets_key (key_id),
     CONSTRAINT api_key_secrets_of_key FOREIGN KEY (key_id)
         REFERENCES api_keys (id) ON DELETE CASCADE
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
@@ -98,12 +130,6 @@ CREATE TABLE IF NOT EXISTS api_key_changes (
     PRIMARY KEY (id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
-CREATE TABLE IF NOT EXISTS api_key_settings (
-    name  VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    value VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-    PRIMARY KEY (name)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
-
 -- The audit trail, written by the triggers below and by nothing else, in the transaction of the
 -- change. It outlives the keys it tells of. Rows may be deleted when they are old.
 CREATE TABLE IF NOT EXISTS api_key_events (
@@ -136,7 +162,6 @@ CREATE TABLE IF NOT EXISTS api_key_denials (
     PRIMARY KEY (actor)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
--- What SQL and apikeyctl mint by, and what is installed.
 INSERT IGNORE INTO api_key_settings (name, value) VALUES
     ('schema_version', '2'),
     ('instance', UUID()),
@@ -146,29 +171,6 @@ INSERT IGNORE INTO api_key_settings (name, value) VALUES
     ('feed', 'none'),
     ('events', 'none');
 
--- Tables of an older version get what is new, each step by itself: one that was broken off goes on.
--- 1 to 2: the idempotency key of a rotation.
-DROP PROCEDURE IF EXISTS api_key_migrate;
-DELIMITER //
-CREATE PROCEDURE api_key_migrate() SQL SECURITY INVOKER MODIFIES SQL DATA
-BEGIN
-    IF (SELECT value + 0 FROM api_key_settings WHERE name = 'schema_version') > 2 THEN
-        SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT =
-            'the tables are of a newer version; use the schema.sql that came with them';
-    END IF;
-    IF NOT EXISTS (SELECT 1 FROM information_schema.COLUMNS
-                    WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'api_key_secrets'
-                      AND COLUMN_NAME = 'request') THEN
-        ALTER TABLE api_key_secrets
-            ADD COLUMN request VARBINARY(255) NULL
-                COMMENT 'idempotency key of the rotation that made it',
-            DROP KEY api_key_secrets_key,
-            ADD UNIQUE KEY api_key_secrets_key (key_id, request);
-    END IF;
-END//
-DELIMITER ;
-CALL api_key_migrate();
-DROP PROCEDURE api_key_migrate;
 UPDATE api_key_settings SET value = '2' WHERE name = 'schema_version';
 
 -- Every key with its state and its use. The literals carry a collation of their

@@ -137,11 +137,15 @@ class MariaDB:
     def results(self, text, db=None, user=None, password=None):
         """Runs statements and returns the rows of every result set."""
         done = subprocess.run(
-            self._client(db, user), input=_bytes(text), capture_output=True, env=self._client_env(user, password)
+            self._client(db, user), input=_bytes(self.translate(text)), capture_output=True, env=self._client_env(user, password)
         )
         if done.returncode:
             raise SqlError(done.stderr.decode(errors="replace"))
         return _results(done.stdout.decode(errors="surrogateescape"))
+
+    def translate(self, text):
+        """SQL as this server wants it."""
+        return text
 
     def value(self, text, db=None):
         """The first column of the first row."""
@@ -263,6 +267,7 @@ class Session:
     """
 
     def __init__(self, server, db):
+        self._server = server
         self._client = subprocess.Popen(
             server._client(db, None), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=server._client_env(None, None),
@@ -278,7 +283,7 @@ class Session:
         """Sends statements without waiting: for those that another session's lock holds up."""
         self._marks += 1
         self._mark = f"session-mark-{self._marks}"
-        self._client.stdin.write(_bytes(text) + f";\nSELECT '{self._mark}' AS mark;\n".encode())
+        self._client.stdin.write(_bytes(self._server.translate(text)) + f";\nSELECT '{self._mark}' AS mark;\n".encode())
         self._client.stdin.flush()
 
     def rows(self):

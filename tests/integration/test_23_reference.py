@@ -11,7 +11,7 @@ from harness import MODULE, ROOT
 from harness.apps import Cgi, HttpApp
 from harness.httpd import MODULES
 from harness.keyfmt import insert_key, mint, mistyped
-from managed import LOGIN, Caller, write_people
+from managed import LOGIN, PATIENT, Caller, write_people
 
 REFERENCE = (ROOT / "conf" / "reference.conf").read_text()
 FIELDS = {
@@ -190,7 +190,7 @@ def _managing(make_httpd, database, line):
                  "REPLACE INTO api_key_team_members VALUES ('ours', 'alice', TRUE)")  # fmt: skip
     place = "\n".join(text for other, text in lines.items() if other != "ApiKeyTeamsTable")
     httpd = make_httpd(
-        f'{lines["ApiKeyTeamsTable"]}\n<Location "/keys">\nSetHandler apikey-manage\n{LOGIN}\n{place}\n</Location>',
+        f'{PATIENT}\n{lines["ApiKeyTeamsTable"]}\n<Location "/keys">\nSetHandler apikey-manage\n{LOGIN}\n{place}\n</Location>',
         dbd=database.dbd_params(), start=False,
     )  # fmt: skip
     write_people(httpd)

@@ -176,7 +176,7 @@ def test_cors_lets_nothing_else_in_without_a_key(make_example, pages, keys):
 @pytest.fixture
 def accounts(mariadb, module_database):
     """Those of grants.sql, to log in with."""
-    mariadb.sql("".join(f"DROP USER IF EXISTS apikey_{name}@localhost;" for name in ("check", "manage", "definer")))
+    mariadb.sql("".join(f"DROP USER IF EXISTS apikey_{name}@localhost;" for name in ("check", "manage", "admin", "definer")))
     module_database.sql((ROOT / "conf" / "grants.sql").read_text())
     mariadb.sql("ALTER USER apikey_manage@localhost IDENTIFIED BY 'secret' ACCOUNT UNLOCK")
     return module_database.dbd_params("apikey_manage", "secret")

@@ -542,3 +542,14 @@ def test_denied_attempts_are_in_the_audit_trail(alice, bob, db):
         "denied", "bob", "127.0.0.1", number, "alice",
     )  # fmt: skip
     assert "update" in row["detail"]
+
+
+def test_outsiders_of_a_team_are_too(alice, bob, db):
+    number = alice.teams().created()["id"]
+    db.sql("DELETE FROM api_key_events")
+    assert error(bob.teams().list()) == (404, "TEAM_NOT_FOUND")
+    db.sql("DELETE FROM api_key_denials")
+    assert error(bob.teams().show(number)) == NO_KEY
+    seen = db.sql("SELECT event, actor, owner_type, owner_id, key_id FROM api_key_events ORDER BY id")
+    common = {"event": "denied", "actor": "bob", "owner_type": "team", "owner_id": "blue"}
+    assert seen == [common | {"key_id": None}, common | {"key_id": number}]

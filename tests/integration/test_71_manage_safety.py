@@ -385,10 +385,9 @@ def at_once(count, work):
 
 @pytest.fixture
 def patient(make_httpd, module_database, db):
-    """Two children, and time for a machine with other things to do."""
+    """Two children."""
     httpd = make_httpd(
         f"""
-        ApiKeyTimeout 30s
         {SITE}
         <Location "/few">
             SetHandler apikey-manage
@@ -453,7 +452,7 @@ class Troubled:
         server.sql(f"CREATE USER {self.user}@localhost IDENTIFIED BY '{self.password}';"
                    f"GRANT ALL ON {self.database.name}.* TO {self.user}@localhost")  # fmt: skip
         params = self.database.dbd_params(self.user, self.password, "reconnect=0")
-        self.httpd = make_httpd(SITE, dbd=params, start=False)
+        self.httpd = make_httpd(f"{SITE}\nApiKeyTimeout 500ms", dbd=params, start=False)
         write_people(self.httpd)
         self.httpd.start()
         self.alice = Caller(self.httpd, user="alice")

@@ -8,7 +8,7 @@ import pytest
 from harness import ROOT
 from harness.keyfmt import fingerprint, insert_key
 from judged import basic
-from managed import LOGIN, SITE, Caller, error, rows, write_people
+from managed import LOGIN, PATIENT, SITE, Caller, error, rows, write_people
 
 FORBIDDEN = (403, "FORBIDDEN")
 SCHEMA = (400, "SCHEMA_ERROR")
@@ -136,6 +136,7 @@ SessionCookieName session path=/
 SessionCryptoPassphrase something-long-and-secret
 """
 BY_FORM = f"""
+{PATIENT}
 <Location "/keys">
     SetHandler apikey-manage
     ApiKeyManage Self
@@ -418,7 +419,7 @@ def test_new_secrets_are_as_the_server_takes_them(make_httpd, database):
 def test_an_account_of_its_own(make_httpd, mariadb):
     """Keys are checked by an account that cannot change any, and managed by one that can."""
     database = mariadb.create_database()
-    accounts = ("apikey_check", "apikey_manage", "apikey_definer")
+    accounts = ("apikey_check", "apikey_manage", "apikey_admin", "apikey_definer")
     mariadb.sql("".join(f"DROP USER IF EXISTS {name}@localhost;" for name in accounts))
     database.sql((ROOT / "conf" / "grants.sql").read_text())
     database.sql("INSERT INTO api_key_team_members VALUES ('blue', 'alice', TRUE)")
@@ -426,6 +427,7 @@ def test_an_account_of_its_own(make_httpd, mariadb):
         mariadb.sql(f"ALTER USER {name}@localhost IDENTIFIED BY 'secret' ACCOUNT UNLOCK")
     httpd = make_httpd(
         f"""
+        {PATIENT}
         <Location "/api">
             AuthType Bearer
             Require apikey

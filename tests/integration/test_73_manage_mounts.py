@@ -3,11 +3,13 @@
 to a mount and what does not."""
 
 import pytest
-from managed import LOGIN, Caller, error, write_people
+from harness.apps import HttpApp
+from managed import LOGIN, PATIENT, Caller, error, write_people
 
 HANDLER = f"SetHandler apikey-manage\nApiKeyManage Self\n{LOGIN}"
 
 MOUNTS = f"""
+{PATIENT}
 <Location "/plain">
     {HANDLER}
 </Location>
@@ -106,6 +108,7 @@ def test_beside_a_mount(httpd, path):
 def test_at_the_root_of_a_host(make_httpd, database):
     httpd = make_httpd(
         f"""
+        {PATIENT}
         <VirtualHost *:${{port}}>
             ServerName www
         </VirtualHost>
@@ -128,10 +131,32 @@ def test_at_the_root_of_a_host(make_httpd, database):
     assert httpd.get("/", headers=[("Host", "www")]).text == "index\n"
 
 
+def test_beside_a_proxied_application(make_httpd, make_app, database):
+    """Which has all other paths."""
+    app = make_app(HttpApp)
+    httpd = make_httpd(
+        f"""
+        {PATIENT}
+        ProxyPass "/" "http://127.0.0.1:{app.port}/"
+        <Location "/keys">
+            {HANDLER}
+        </Location>
+        """,
+        dbd=database.dbd_params(), modules=app.modules, start=False,
+    )  # fmt: skip
+    write_people(httpd)
+    httpd.start()
+    alice = Caller(httpd, user="alice")
+    assert alice.created()["user_id"] == "alice" and len(alice.items()) == 1
+    assert alice.ask("?x").header("Location") == "./keys/?x"
+    assert "headers" in httpd.get("/else").json()
+
+
 def test_another_place_than_that_of_the_directive(make_httpd, database):
     """ApiKeyManage says where the API begins, SetHandler where it answers."""
     httpd = make_httpd(
         f"""
+        {PATIENT}
         <Location "/app">
             ApiKeyManage Self
             {LOGIN}

@@ -15,7 +15,7 @@ LAYERS = [
     ["cache", "breaker", "dbd"],
     ["request"],
     ["credential", "caching", "feed", "job"],
-    ["lookup", "usage", "operation"],
+    ["lookup", "usage", "settings", "operation"],
     ["identity", "withhold", "timer", "manage_json", "manage_access"],
     ["challenge", "check", "manage_keys", "manage_read"],
     ["basic", "manage_answer"],
