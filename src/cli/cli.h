@@ -35,10 +35,18 @@ bool cli_number(const char *text, uint64_t *number);
 cli_exit_t cli_read_owner(const cli_t *cli, bool required, apikey_owner_t *type,
                           const char **owner);
 
+/* The id of a key from the command line; the complaint that there is none of that id. */
+cli_exit_t cli_read_id(const char *text, uint64_t *id);
+cli_exit_t cli_no_such_key(uint64_t id);
+
 cli_exit_t cli_connect(cli_t *cli); /* connect.c */
 
 /* Refuses tables of another schema version than this program's. */
 cli_exit_t cli_check_schema(cli_t *cli); /* connect.c */
+
+/* Puts who runs this program on record for what it changes: `apikeyctl:root@host`, and where
+ * that is by sudo `apikeyctl:alice(root)@host`. */
+cli_exit_t cli_act(cli_t *cli); /* actor.c */
 
 /* The commands, by the file that has them. */
 cli_exit_t cli_init(cli_t *cli); /* init.c */

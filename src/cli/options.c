@@ -29,7 +29,6 @@ static const option_t table[CLI_OPT_COUNT] = {
         "connect by host= port= sock= user= dbname= group="),
     [CLI_OPT_JSON] = FLAG("json", json, "print JSON"),
     [CLI_OPT_HELP] = FLAG("help", help, "print this"),
-    [CLI_OPT_VERSION] = FLAG("version", version, "print the version"),
     [CLI_OPT_USER] = TEXT("user", "USER", user, "the owner: a user"),
     [CLI_OPT_TEAM] = TEXT("team", "TEAM", team, "the owner: a team"),
     [CLI_OPT_DESCRIPTION] = TEXT("description", "TEXT", description, "what the key is for"),

@@ -13,7 +13,6 @@ typedef enum {
     CLI_OPT_DSN,
     CLI_OPT_JSON,
     CLI_OPT_HELP,
-    CLI_OPT_VERSION,
     /* of some */
     CLI_OPT_USER,
     CLI_OPT_TEAM,
@@ -48,7 +47,7 @@ typedef struct {
     int pepper_files;
     const char *user, *team, *description, *scopes, *expires, *status, *limit, *after, *grace;
     const char *key, *since, *older_than;
-    bool json, help, version, is_public, quiet, dry_run, skip_bad, all_or_nothing, manage;
+    bool json, help, is_public, quiet, dry_run, skip_bad, all_or_nothing, manage;
     uint32_t given; /* those that were */
 } cli_options_t;
 
