@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include <apr_getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 

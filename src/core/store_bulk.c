@@ -11,9 +11,9 @@ typedef struct {
     unsigned int added;
 } import_t;
 
-static apikey_db_status_t import(apikey_db_t *db, void *baton, apikey_outcome_t *outcome)
+/* Those that are not there yet; inside a transaction. */
+static apikey_db_status_t add_new(apikey_db_t *db, import_t *batch)
 {
-    import_t *batch = baton;
     apikey_db_status_t rv = APIKEY_DB_OK;
     unsigned int i;
 
@@ -30,8 +30,13 @@ static apikey_db_status_t import(apikey_db_t *db, void *baton, apikey_outcome_t 
             batch->added++;
         }
     }
-    *outcome = APIKEY_OUTCOME_DONE;
     return rv;
+}
+
+static apikey_db_status_t import(apikey_db_t *db, void *baton, apikey_outcome_t *outcome)
+{
+    *outcome = APIKEY_OUTCOME_DONE;
+    return add_new(db, baton);
 }
 
 apikey_db_status_t apikey_store_import(apikey_db_t *db, const apikey_new_key_t *keys,
@@ -43,6 +48,27 @@ apikey_db_status_t apikey_store_import(apikey_db_t *db, const apikey_new_key_t *
     const apikey_db_status_t rv = apikey_store_in_transaction(db, import, &batch, &outcome);
 
     *added = rv == APIKEY_DB_OK ? batch.added : 0;
+    return rv;
+}
+
+apikey_db_status_t apikey_store_import_all(apikey_db_t *db, apikey_batch_fn next, void *baton,
+                                           uint64_t *added)
+{
+    import_t batch = {NULL, NULL, 0, 0};
+    apikey_db_status_t rv = apikey_db_begin(db);
+
+    for (*added = 0; rv == APIKEY_DB_OK; *added += batch.added) {
+        batch.count = next(&batch.keys, &batch.secrets, baton);
+        if (batch.count == 0) {
+            break;
+        }
+        rv = add_new(db, &batch);
+    }
+    if (rv == APIKEY_DB_OK) {
+        return apikey_db_commit(db);
+    }
+    apikey_db_rollback(db);
+    *added = 0;
     return rv;
 }
 
