@@ -29,9 +29,8 @@ cli_exit_t cli_act(cli_t *cli)
         apr_cpystrn(host, "localhost", sizeof(host));
     }
     host[sizeof(host) - 1] = '\0';
-    actor = sudo && *sudo
-                ? apr_psprintf(cli->pool, "apikeyctl:%s(%s)@%s", sudo, login, host)
-                : apr_psprintf(cli->pool, "apikeyctl:%s@%s", login, host);
+    actor = sudo && *sudo ? apr_psprintf(cli->pool, "apikeyctl:%s(%s)@%s", sudo, login, host)
+                          : apr_psprintf(cli->pool, "apikeyctl:%s@%s", login, host);
     return apikey_store_act_as(cli->db, actor, NULL) == APIKEY_DB_OK
                ? CLI_DONE
                : cli_fail_db(cli, "cannot say who acts");

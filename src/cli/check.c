@@ -30,7 +30,8 @@ typedef struct {
     int secrets, place;     /* how many the key has, and which of them it is: 1 the oldest */
 } finding_t;
 
-/* -- finding out ------------------------------------------------------------------------------ */
+/* -- finding out ------------------------------------------------------------------------------
+ */
 
 /* The prefix that a key of another one begins with, or NULL. */
 static const char *other_prefix(const char *key, size_t len, apr_pool_t *pool)
@@ -108,10 +109,9 @@ static cli_exit_t look_up(cli_t *cli, const apikey_digests_t *digests, finding_t
     bool found = false;
 
     if (apikey_store_find(cli->db, digests, cli->pool, &f->record) != APIKEY_DB_OK ||
-        (f->record && apikey_store_find_listed(cli->db, digests, keep_found, f, &found) !=
-                          APIKEY_DB_OK) ||
-        (found &&
-         apikey_store_secrets(cli->db, f->key.id, count_secret, f) != APIKEY_DB_OK)) {
+        (f->record &&
+         apikey_store_find_listed(cli->db, digests, keep_found, f, &found) != APIKEY_DB_OK) ||
+        (found && apikey_store_secrets(cli->db, f->key.id, count_secret, f) != APIKEY_DB_OK)) {
         return cli_fail_db(cli, "cannot look the key up");
     }
     if (!found) {
@@ -150,7 +150,8 @@ static cli_exit_t judge(cli_t *cli, const char *key, size_t len, finding_t *f)
     return f->record ? CLI_DONE : explain_unknown(cli, &peppers, key, len, f);
 }
 
-/* -- saying so -------------------------------------------------------------------------------- */
+/* -- saying so --------------------------------------------------------------------------------
+ */
 
 /* Whether it is not the key but this secret of it that ends first. */
 static bool secret_ends_first(const finding_t *f)
@@ -169,8 +170,7 @@ static cli_exit_t print_json(const finding_t *f)
         json_t *secret = cli_json_secret(&f->secret);
 
         json_object_update_new(json, cli_json_key(&f->key));
-        json_object_set_new(json, "status",
-                            json_string(apikey_verdict_info(f->verdict)->name));
+        json_object_set_new(json, "status", json_string(apikey_verdict_info(f->verdict)->name));
         json_object_set_new(json, "expires_at", cli_json_time(f->record->expires_ms));
         json_object_set_new(secret, "newest", json_boolean(f->place == f->secrets));
         json_object_set_new(json, "secret", secret);
@@ -210,8 +210,8 @@ static void print_key_line(const finding_t *f)
         cli_print_safe(stdout, *f->key.revoked_by ? f->key.revoked_by : "nobody knows whom");
     }
     else if (f->verdict == APIKEY_EXPIRED) {
-        printf(", %s %s", secret_ends_first(f) ? "whose newer secret works; this one ended"
-                                               : "expired",
+        printf(", %s %s",
+               secret_ends_first(f) ? "whose newer secret works; this one ended" : "expired",
                cli_when_write(when, f->record->expires_ms));
     }
     else if (f->key.expires_ms != APIKEY_NEVER) {
@@ -241,7 +241,8 @@ static void print_text(const finding_t *f)
     }
 }
 
-/* -- reading ---------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------
+ */
 
 /* The first line of standard input without its end; 0 where there is none. A NUL or a line too
  * long for any credential stays part of it and makes it a bad key. Typed or pasted, it is not
@@ -253,7 +254,7 @@ static size_t read_key(char *line, size_t size)
 
     if (cli_is_terminal(stdin)) {
         return apr_password_get("Key (not shown): ", line, &size) == APR_SUCCESS ? strlen(line)
-                                                                                : 0;
+                                                                                 : 0;
     }
     while (len < size && (c = getchar()) != EOF && c != '\n') {
         line[len++] = (char)c;

@@ -20,7 +20,8 @@ typedef struct {
     apikey_db_t *db; /* NULL for a command that needs none */
 } cli_t;
 
-/* "apikeyctl: …" on standard error; returns `code`. What would drive the terminal is replaced. */
+/* "apikeyctl: …" on standard error; returns `code`. What would drive the terminal is replaced.
+ */
 cli_exit_t cli_fail(cli_exit_t code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -187,7 +187,8 @@ static void help_all(void)
     }
     puts("\nOptions of every command:");
     cli_options_print(0, true);
-    puts("\napikeyctl COMMAND --help says more. Without --dsn and --defaults-file the connection\n"
+    puts("\napikeyctl COMMAND --help says more. Without --dsn and --defaults-file the "
+         "connection\n"
          "is that of ~/.my.cnf, groups [client] and [apikeyctl], and of MYSQL_HOST,\n"
          "MYSQL_TCP_PORT, MYSQL_UNIX_PORT and MYSQL_PWD.\n"
          "Exit status: 0 done, 1 not done, 2 usage, 3 database unreachable.");

@@ -175,8 +175,8 @@ static cli_exit_t other_version(const char *version)
     const bool older = strtol(version, NULL, 10) < strtol(APIKEY_SCHEMA_VERSION, NULL, 10);
 
     return cli_fail(CLI_NO_DATABASE,
-                    "the tables are of schema version %s, this apikeyctl is for %s; %s", version,
-                    APIKEY_SCHEMA_VERSION,
+                    "the tables are of schema version %s, this apikeyctl is for %s; %s",
+                    version, APIKEY_SCHEMA_VERSION,
                     older ? "apikeyctl init brings them up to date"
                           : "use the apikeyctl that came with them");
 }

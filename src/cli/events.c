@@ -11,8 +11,8 @@
 #include <string.h>
 
 static const cli_column_t titles[] = {
-    {"ID", false},  {"TIME (UTC)", false}, {"WHAT", false}, {"KEY", false}, {"OWNER", true},
-    {"BY", true}, {"FROM", false},  {"DETAIL", true},
+    {"ID", false},   {"TIME (UTC)", false}, {"WHAT", false}, {"KEY", false},
+    {"OWNER", true}, {"BY", true},          {"FROM", false}, {"DETAIL", true},
 };
 
 static json_t *text_or_null(const char *text)
@@ -22,14 +22,13 @@ static json_t *text_or_null(const char *text)
 
 static json_t *event_json(const apikey_event_t *event)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
-                     cli_json_id(event->id), "at", cli_json_time(event->at_ms), "what",
-                     cli_json_text(event->what), "key_id",
-                     event->key_id ? cli_json_id(event->key_id) : json_null(), "owner_type",
-                     text_or_null(event->owner_type), "owner_id", text_or_null(event->owner),
-                     "actor", text_or_null(event->actor), "account",
-                     text_or_null(event->account), "client", text_or_null(event->client),
-                     "detail", text_or_null(event->detail));
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", cli_json_id(event->id),
+        "at", cli_json_time(event->at_ms), "what", cli_json_text(event->what), "key_id",
+        event->key_id ? cli_json_id(event->key_id) : json_null(), "owner_type",
+        text_or_null(event->owner_type), "owner_id", text_or_null(event->owner), "actor",
+        text_or_null(event->actor), "account", text_or_null(event->account), "client",
+        text_or_null(event->client), "detail", text_or_null(event->detail));
 }
 
 /* On a terminal seconds are enough. */
@@ -96,9 +95,9 @@ cli_exit_t cli_events(cli_t *cli)
     cli_pages_t pages;
     cli_exit_t rc = read_filter(cli, &filter);
 
-    if (rc != CLI_DONE || (rc = cli_pages_begin(&pages, cli, titles,
-                                                sizeof(titles) / sizeof(titles[0]))) !=
-                              CLI_DONE) {
+    if (rc != CLI_DONE ||
+        (rc = cli_pages_begin(&pages, cli, titles, sizeof(titles) / sizeof(titles[0]))) !=
+            CLI_DONE) {
         return rc;
     }
     while ((filter.limit = cli_pages_next(&pages)) > 0) {

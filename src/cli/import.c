@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `apikeyctl import`: a file of digests, read twice: for what is wrong with it, and for good. */
+/* `apikeyctl import`: a file of digests, read twice: for what is wrong with it, and for good.
+ */
 #include "cli.h"
 #include "csv.h"
 #include "print.h"
@@ -29,7 +30,8 @@ typedef struct {
     uint64_t good, bad, added;
 } import_t;
 
-/* -- the file --------------------------------------------------------------------------------- */
+/* -- the file ---------------------------------------------------------------------------------
+ */
 
 static void close_file(import_t *import)
 {
@@ -81,7 +83,8 @@ static cli_exit_t open_file(import_t *import)
     return CLI_DONE;
 }
 
-/* -- its lines -------------------------------------------------------------------------------- */
+/* -- its lines --------------------------------------------------------------------------------
+ */
 
 static void report(import_t *import, uint64_t line, const char *why)
 {
@@ -132,8 +135,7 @@ static unsigned int read_batch(import_t *import, const char *doing)
     unsigned int count = 0;
 
     apr_pool_clear(import->batch_pool);
-    while (count < BATCH &&
-           (status = cli_csv_next(import->reader, &record)) != CLI_CSV_END) {
+    while (count < BATCH && (status = cli_csv_next(import->reader, &record)) != CLI_CSV_END) {
         const char *why = record.why;
 
         if (status == CLI_CSV_RECORD) {
@@ -152,7 +154,8 @@ static unsigned int read_batch(import_t *import, const char *doing)
     return count;
 }
 
-/* -- twice ------------------------------------------------------------------------------------ */
+/* -- twice ------------------------------------------------------------------------------------
+ */
 
 static cli_exit_t check_all(import_t *import)
 {
@@ -185,8 +188,9 @@ static cli_exit_t import_batches(import_t *import)
         if (apikey_store_import(import->cli->db, import->key, import->secret, count, &added) !=
             APIKEY_DB_OK) {
             cli_progress(NULL, 0, 0);
-            fprintf(stderr, "%" PRIu64 " keys were imported. Import the file again to go on: "
-                            "what is there is left alone.\n",
+            fprintf(stderr,
+                    "%" PRIu64 " keys were imported. Import the file again to go on: "
+                    "what is there is left alone.\n",
                     import->added);
             return cli_fail_db(import->cli, "the import broke off");
         }
@@ -218,11 +222,10 @@ static cli_exit_t import_all(import_t *import)
 static cli_exit_t say(const import_t *import, bool imported)
 {
     if (import->cli->opt.json) {
-        return cli_print_json(json_pack("{s:I, s:I, s:I, s:I}", "good", (json_int_t)import->good,
-                                        "bad", (json_int_t)import->bad, "imported",
-                                        (json_int_t)import->added, "present",
-                                        (json_int_t)(imported ? import->good - import->added
-                                                              : 0)));
+        return cli_print_json(
+            json_pack("{s:I, s:I, s:I, s:I}", "good", (json_int_t)import->good, "bad",
+                      (json_int_t)import->bad, "imported", (json_int_t)import->added, "present",
+                      (json_int_t)(imported ? import->good - import->added : 0)));
     }
     printf("%" PRIu64 " good lines, %" PRIu64 " bad ones. ", import->good, import->bad);
     if (imported) {

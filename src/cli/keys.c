@@ -83,8 +83,7 @@ cli_exit_t cli_show(cli_t *cli)
         return rc;
     }
     if (apikey_store_show(cli->db, id, show_one, &showing, &found) != APIKEY_DB_OK ||
-        (found &&
-         apikey_store_secrets(cli->db, id, show_secret, &showing) != APIKEY_DB_OK)) {
+        (found && apikey_store_secrets(cli->db, id, show_secret, &showing) != APIKEY_DB_OK)) {
         rc = cli_fail_db(cli, "cannot show the key");
     }
     else if (!found) {

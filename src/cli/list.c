@@ -31,8 +31,8 @@ static bool list_one(const apikey_listed_t *key, void *baton)
     cli_pages_t *pages = baton;
     char id[24], expires[CLI_WHEN_SIZE], used[CLI_WHEN_SIZE];
     const char *cells[sizeof(titles) / sizeof(titles[0])] = {
-        id, key->status, key->owner_type, key->owner, key->last_four, NULL, NULL,
-        key->description,
+        id,   key->status, key->owner_type,  key->owner, key->last_four,
+        NULL, NULL,        key->description,
     };
 
     if (cli_pages_as_json(pages)) {
@@ -62,9 +62,9 @@ cli_exit_t cli_list(cli_t *cli)
     cli_pages_t pages;
     cli_exit_t rc = read_filter(cli, &filter);
 
-    if (rc != CLI_DONE || (rc = cli_pages_begin(&pages, cli, titles,
-                                                sizeof(titles) / sizeof(titles[0]))) !=
-                              CLI_DONE) {
+    if (rc != CLI_DONE ||
+        (rc = cli_pages_begin(&pages, cli, titles, sizeof(titles) / sizeof(titles[0]))) !=
+            CLI_DONE) {
         return rc;
     }
     while ((filter.limit = cli_pages_next(&pages)) > 0) {

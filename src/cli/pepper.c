@@ -58,8 +58,8 @@ static cli_exit_t make_file(const char *path)
 static cli_exit_t print_made(const cli_t *cli, const char *path, const char *fingerprint)
 {
     if (cli->opt.json) {
-        return cli_print_json(json_pack("{s:o, s:s}", "file", cli_json_text(path),
-                                        "fingerprint", fingerprint));
+        return cli_print_json(
+            json_pack("{s:o, s:s}", "file", cli_json_text(path), "fingerprint", fingerprint));
     }
     fputs("The pepper is in ", stdout);
     cli_print_safe(stdout, path);

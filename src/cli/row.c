@@ -11,9 +11,9 @@
 #include <strings.h>
 
 static const char *const names[CLI_ROW_COLUMNS] = {
-    [CLI_ROW_DIGEST] = "digest",           [CLI_ROW_OWNER_TYPE] = "owner_type",
-    [CLI_ROW_OWNER_ID] = "owner_id",       [CLI_ROW_DESCRIPTION] = "description",
-    [CLI_ROW_SCOPES] = "scopes",           [CLI_ROW_EXPIRES_AT] = "expires_at",
+    [CLI_ROW_DIGEST] = "digest",       [CLI_ROW_OWNER_TYPE] = "owner_type",
+    [CLI_ROW_OWNER_ID] = "owner_id",   [CLI_ROW_DESCRIPTION] = "description",
+    [CLI_ROW_SCOPES] = "scopes",       [CLI_ROW_EXPIRES_AT] = "expires_at",
     [CLI_ROW_IS_PUBLIC] = "is_public",
 };
 
@@ -198,8 +198,8 @@ const char *cli_row_read(const cli_row_header_t *header, const cli_csv_t *record
     secret->fingerprint = "";
     secret->last_four = "";
     why = cli_row_read_digest(secret->digest, field_of(header, record, CLI_ROW_DIGEST));
-    why = why ? why
-              : read_owner(field_of(header, record, CLI_ROW_OWNER_TYPE), &key->owner_type);
+    why =
+        why ? why : read_owner(field_of(header, record, CLI_ROW_OWNER_TYPE), &key->owner_type);
     why = why ? why
               : read_expiry(field_of(header, record, CLI_ROW_EXPIRES_AT), now_ms,
                             &key->expires_ms, pool);

@@ -34,8 +34,8 @@ const char *cli_row_read(const cli_row_header_t *header, const cli_csv_t *record
                          int64_t now_ms, apikey_new_key_t *key, apikey_new_secret_t *secret,
                          apr_pool_t *pool);
 
-/* Reads a SHA-256 digest: 64 hexadecimal digits, base64, or `{SHA256}` and either. NULL, or what
- * is wrong with it (static text). */
+/* Reads a SHA-256 digest: 64 hexadecimal digits, base64, or `{SHA256}` and either. NULL, or
+ * what is wrong with it (static text). */
 const char *cli_row_read_digest(unsigned char digest[APIKEY_DIGEST_LEN], const char *text);
 
 #endif

@@ -142,8 +142,7 @@ static cli_exit_t print_rotated(const cli_t *cli, uint64_t id, int64_t grace_s,
     else {
         char until[CLI_WHEN_SIZE];
         cli_when_write(until, apr_time_as_msec(apr_time_now()) + grace_s * 1000);
-        printf("Its other secrets end by %s at the latest; apikeyctl show %" PRIu64
-               " tells.\n",
+        printf("Its other secrets end by %s at the latest; apikeyctl show %" PRIu64 " tells.\n",
                until, id);
     }
     return CLI_DONE;

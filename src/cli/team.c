@@ -87,8 +87,7 @@ cli_exit_t cli_team_remove(cli_t *cli)
         return cli_fail_db(cli, "the member was not removed");
     }
     if (outcome != APIKEY_OUTCOME_DONE) {
-        return cli_fail(CLI_NOT_DONE, "%s is no member of team %s", cli->argv[1],
-                        cli->argv[0]);
+        return cli_fail(CLI_NOT_DONE, "%s is no member of team %s", cli->argv[1], cli->argv[0]);
     }
     say(cli, "is no longer a member", "");
     return CLI_DONE;
@@ -109,10 +108,10 @@ static bool list_member(const char *team, const char *user, bool manage, void *b
         cli_columns_row(members->columns, cells, 2, manage ? CLI_GOOD : CLI_PLAIN);
     }
     else {
-        members->rc = cli_json_item(
-            &members->json, json_pack("{s:o, s:o, s:b}", "team_id", cli_json_text(team),
-                                      "user_id", cli_json_text(user), "manage_api_keys",
-                                      (int)manage));
+        members->rc = cli_json_item(&members->json,
+                                    json_pack("{s:o, s:o, s:b}", "team_id", cli_json_text(team),
+                                              "user_id", cli_json_text(user), "manage_api_keys",
+                                              (int)manage));
     }
     return members->rc == CLI_DONE && !ferror(stdout);
 }
