@@ -53,8 +53,8 @@ static const cli_command_t commands[] = {
     {"rotate", cli_rotate, CLI_CHANGES_TABLES, MINTING | CLI_TAKES(GRACE), 1, 1,
      "ID [--grace SPAN]",
      "give a key a new secret; it is printed, this once",
-     "The key keeps its id, owner, scopes and history. The old secret works until its grace\n"
-     "ends; --grace 0 ends all other secrets of the key at once.",
+     "The key keeps its id, owner, scopes and history. The old secret works until its\n"
+     "grace ends; --grace 0 ends all other secrets of the key at once.",
      "apikeyctl rotate 7\n"
      "apikeyctl rotate 7 --grace 0\n"},
     {"check", cli_check, CLI_READS_TABLES, CLI_TAKES(PREFIX) | CLI_TAKES(PEPPER), 0, 0,

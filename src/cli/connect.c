@@ -71,18 +71,28 @@ static cli_exit_t read_dsn(dsn_t *dsn, const char *text, apr_pool_t *pool)
     return CLI_DONE;
 }
 
-/* What the mysql client reads and its library does not; an option file goes before it. The
- * library itself reads MYSQL_TCP_PORT, MYSQL_UNIX_PORT and MYSQL_PWD. */
+/* What the mysql client takes from the environment, MYSQL_PWD aside, which the library does. An
+ * option file goes before it. */
 static void take_environment(MYSQL *conn)
 {
 #ifdef LIBMARIADB
     const char *host = getenv("MYSQL_HOST");
+    const char *sock = getenv("MYSQL_UNIX_PORT");
+    const char *port_text = getenv("MYSQL_TCP_PORT");
+    uint64_t port;
 
     if (host && *host) {
         mysql_optionsv(conn, MARIADB_OPT_HOST, host);
     }
+    if (sock && *sock) {
+        mysql_optionsv(conn, MARIADB_OPT_UNIXSOCKET, sock);
+    }
+    if (port_text && cli_number(port_text, &port) && port < 65536) {
+        const unsigned int number = (unsigned int)port;
+        mysql_optionsv(conn, MARIADB_OPT_PORT, &number);
+    }
 #else
-    (void)conn;
+    (void)conn; /* the library does not let an option file go before it */
 #endif
 }
 

@@ -188,10 +188,12 @@ static cli_exit_t import_batches(import_t *import)
         if (apikey_store_import(import->cli->db, import->key, import->secret, count, &added) !=
             APIKEY_DB_OK) {
             cli_progress(NULL, 0, 0);
-            fprintf(stderr,
-                    "%" PRIu64 " keys were imported. Import the file again to go on: "
-                    "what is there is left alone.\n",
-                    import->added);
+            if (import->added > 0) {
+                fprintf(stderr,
+                        "%" PRIu64 " keys were imported. Import the file again to go on: "
+                        "what is there is left alone.\n",
+                        import->added);
+            }
             return cli_fail_db(import->cli, "the import broke off");
         }
         import->added += added;

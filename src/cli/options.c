@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include <apr_getopt.h>
+#include <apr_strings.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,7 +47,7 @@ static const option_t table[CLI_OPT_COUNT] = {
     [CLI_OPT_LIMIT] = TEXT("limit", "N", limit, "at most so many; without it all"),
     [CLI_OPT_AFTER] = TEXT("after", "ID", after, "go on after this id"),
     [CLI_OPT_GRACE] = TEXT("grace", "SPAN", grace,
-        "how long the old secret still works: 24h, the default, up to 30d, or 0"),
+        "how long the old secret still works: 24h (default), up to 30d, or 0"),
     [CLI_OPT_KEY] = TEXT("key", "ID", key, "only of this key"),
     [CLI_OPT_SINCE] = TEXT("since", "WHEN", since, "only from then on: 7d (ago), a date or time"),
     [CLI_OPT_OLDER_THAN] = TEXT("older-than", "SPAN", older_than,
@@ -108,9 +109,29 @@ __attribute__((format(printf, 2, 3))) static void print_getopt_error(void *unuse
     fputs("see apikeyctl --help\n", stderr);
 }
 
+/* APR takes a lone `-` for an option without a name: it is given another word meanwhile. */
+static const char lone_hyphen[] = "(hyphen)";
+
+static const char *const *hide_hyphens(int argc, const char *const *argv, apr_pool_t *pool)
+{
+    const char **copy = apr_pmemdup(pool, argv, ((apr_size_t)argc + 1) * sizeof(*argv));
+    int i;
+
+    for (i = 0; i < argc; i++) {
+        copy[i] = strcmp(argv[i], "-") == 0 ? lone_hyphen : argv[i];
+    }
+    return copy;
+}
+
+static const char *show_hyphen(const char *word)
+{
+    return word == lone_hyphen ? "-" : word;
+}
+
 bool cli_options_read(cli_options_t *opt, cli_words_t *words, int argc, const char *const *argv,
                       apr_pool_t *pool)
 {
+    const char **left;
     apr_getopt_option_t wanted[CLI_OPT_COUNT + 1] = {{NULL, 0, 0, NULL}};
     apr_getopt_t *os;
     apr_status_t rv;
@@ -121,16 +142,19 @@ bool cli_options_read(cli_options_t *opt, cli_words_t *words, int argc, const ch
         wanted[which] = (apr_getopt_option_t){table[which].name, FIRST_LETTER + which,
                                               table[which].value != NULL, NULL};
     }
-    apr_getopt_init(&os, pool, argc, argv);
+    apr_getopt_init(&os, pool, argc, hide_hyphens(argc, argv, pool));
     os->interleave = 1;
     os->errfn = print_getopt_error;
     while ((rv = apr_getopt_long(os, wanted, &which, &value)) == APR_SUCCESS) {
-        if (!store(opt, (cli_option_t)(which - FIRST_LETTER), value)) {
+        if (!store(opt, (cli_option_t)(which - FIRST_LETTER), show_hyphen(value))) {
             return false;
         }
     }
     words->count = argc - os->ind;
-    words->word = os->argv + os->ind;
+    words->word = left = apr_pcalloc(pool, ((apr_size_t)words->count + 1) * sizeof(*left));
+    for (which = 0; which < words->count; which++) {
+        left[which] = show_hyphen(os->argv[os->ind + which]);
+    }
     return rv == APR_EOF;
 }
 

@@ -44,8 +44,9 @@ cli_exit_t cli_prune(cli_t *cli)
         if (apikey_store_prune(cli->db, age_s, BATCH, cli->opt.dry_run, &after, &count) !=
             APIKEY_DB_OK) {
             cli_progress(NULL, 0, 0);
-            fprintf(stderr, "%" PRIu64 " keys were deleted before.\n",
-                    cli->opt.dry_run ? 0 : total);
+            if (total > 0 && !cli->opt.dry_run) {
+                fprintf(stderr, "%" PRIu64 " keys were deleted before.\n", total);
+            }
             return cli_fail_db(cli, "pruning broke off");
         }
         total += (uint64_t)count;
