@@ -46,6 +46,11 @@ static const char *other_prefix(const char *key, size_t len, apr_pool_t *pool)
                : NULL;
 }
 
+static bool has_space_around(const char *key, size_t len)
+{
+    return apr_isspace(key[0]) || apr_isspace(key[len - 1]);
+}
+
 /* Why a well-formed or foreign key is not stored. */
 static cli_exit_t explain_unknown(cli_t *cli, const apikey_peppers_t *peppers, const char *key,
                                   size_t len, finding_t *f)
@@ -69,7 +74,7 @@ static cli_exit_t explain_unknown(cli_t *cli, const apikey_peppers_t *peppers, c
                                  "database is %s",
                                  prefix, f->prefix);
     }
-    else if (apr_isspace(key[0]) || apr_isspace(key[len - 1])) {
+    else if (has_space_around(key, len)) {
         f->reason = "no such key is stored; there is white space before or behind it";
     }
     else {
@@ -137,7 +142,9 @@ static cli_exit_t judge(cli_t *cli, const char *key, size_t len, finding_t *f)
     f->verdict = APIKEY_NOT_FOUND;
     f->form = apikey_keyfmt_parse(key, len, &f->prefix, 1, &kind);
     if (f->form == APIKEY_FORM_DAMAGED) {
-        f->reason = "wrong length or check digits, probably mistyped or cut";
+        f->reason = has_space_around(key, len)
+                        ? "there is white space before or behind it"
+                        : "wrong length or check digits, probably mistyped or cut";
         return CLI_DONE;
     }
     if (!apikey_digest_all(&digests, &peppers, key, len)) {

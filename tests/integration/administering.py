@@ -2,6 +2,7 @@
 """What the tests of apikeyctl share: exit statuses, the command without a connection, the command on a terminal."""
 
 import fcntl
+import json
 import os
 import pty
 import struct
@@ -30,6 +31,10 @@ def bare(*args, input="", home="/nonexistent", env=None, **options):
 
 def rows(database, what="*", table="api_keys"):
     return database.sql(f"SELECT {what} FROM {table}")
+
+
+def listed(ctl, *options):
+    return [item["id"] for item in json.loads(ctl.ok("list", "--json", *options))["items"]]
 
 
 def on_terminal(args, answers=(), columns=80, env=None, home="/nonexistent", **streams):

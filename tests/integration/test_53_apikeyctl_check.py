@@ -2,9 +2,10 @@
 """apikeyctl check: what a key is worth, and why not more."""
 
 import json
+import re
 
 import pytest
-from administering import DONE, NOT_DONE, USAGE, on_terminal
+from administering import DONE, NOT_DONE, USAGE, UTC, on_terminal
 from harness.apikeyctl import ApikeyCtl
 from harness.keyfmt import insert_key, mint, mistyped
 from harness.process import wait_for
@@ -22,7 +23,7 @@ def test_check_says_what_a_key_is_worth(ctl, database):
 
     good = insert("user", "alice", "a b", expires_at="2099-01-31")
     cases = [
-        (good, DONE, {"status": "valid", "id": "1", "owner_type": "user", "owner_id": "alice", "scopes": "a b",
+        (good, DONE, {"status": "valid", "id": "1", "owner_type": "user", "owner_id": "alice", "scopes": ["a", "b"],
                       "expires_at": "2099-01-31T00:00:00.000Z"}),
         (insert("team", "blue"), DONE, {"status": "valid", "owner_type": "team", "expires_at": None}),
         (insert("user", "alice", expires_at=-1), NOT_DONE, {"status": "expired", "id": "3"}),
@@ -67,7 +68,7 @@ def test_check_with_peppers(ctl, pepper):
     without = ctl.run("check", input=peppered)
     assert without.returncode == NOT_DONE and "give the file of the one in use with --pepper" in without.stdout
     assert "with --pepper" not in ctl.run("check", "--pepper", new, input=mint()).stdout
-    assert ctl.run("check", *["--pepper", new] * 4, input=plain).returncode == USAGE
+    assert ctl.ok("check", *["--pepper", new] * 3, input=plain).startswith("valid")
 
 
 def test_httpd_takes_the_keys(ctl, database, make_httpd, pepper):
@@ -81,3 +82,49 @@ def test_httpd_takes_the_keys(ctl, database, make_httpd, pepper):
         ctl.revoke(made["id"])
         wait_for(lambda: httpd.get("/", made["api_key"]).status == 401)
     httpd.expect(r"AK0003: API key revoked: key \d+ of (team blue|user alice)")
+
+
+def test_check_explains(ctl, database):
+    """When and by whom; which secret of a rotation; whose prefix."""
+    number, revoked = ctl.create(user="alice")
+    ctl.revoke(number)
+    assert re.fullmatch(
+        rf"revoked: key {number} of user alice, revoked {UTC} by apikeyctl:\S+@\S+\n", ctl.run("check", input=revoked).stdout
+    )
+    _, expired = insert_key(database, "team", "blue", expires_at="2020-01-31")
+    assert ctl.run("check", input=expired).stdout == "expired: key 2 of team blue, expired 2020-01-31T00:00:00.000Z\n"
+    _, by_hand = insert_key(database, "user", "bob")
+    assert ctl.ok("check", input=by_hand) == "valid: key 3 of user bob\n"
+    database.sql("UPDATE api_keys SET revoked_at = NOW() WHERE id = 3")
+    assert re.search(rf"revoked {UTC} by \S+@\S+\n", ctl.run("check", input=by_hand).stdout)
+    other = mint("acme")
+    assert "its prefix is acme, that of this database is ak" in ctl.run("check", input=other).stdout
+    _, known = insert_key(database, "user", "bob", prefix="acme")
+    assert "ApiKeyForeign" in ctl.ok("check", input=known)
+    assert "white space before or behind" in ctl.run("check", input=mint() + " ").stdout
+
+
+def test_check_in_a_rotation(ctl, database):
+    number, first = ctl.create(user="alice")
+    second = ctl.ok("rotate", number, "--quiet").strip()
+    third = ctl.ok("rotate", number, "--quiet").strip()
+    assert re.fullmatch(
+        rf"valid: key {number} of user alice\nIt is secret 1 of 3 of this key, replaced by rotation; it works until {UTC}"
+        r"\.\n", ctl.ok("check", input=first)
+    )  # fmt: skip
+    assert "secret 2 of 3" in ctl.ok("check", input=second)
+    assert ctl.ok("check", input=third).endswith("It is secret 3 of 3 of this key, the newest.\n")
+    told = json.loads(ctl.ok("check", "--json", input=first))
+    assert (told["status"], told["secrets"], told["secret"]["newest"]) == ("valid", 3, False)
+    assert told["expires_at"] == told["secret"]["expires_at"] and told["secret"]["last_four"] == first[-4:]
+    ctl.ok("rotate", number, "--grace", 0)
+    ended = ctl.run("check", input=third)
+    assert ended.returncode == NOT_DONE
+    assert re.match(rf"expired: key {number} of user alice, whose newer secret works; this one ended {UTC}\n", ended.stdout)
+
+
+def test_check_on_a_terminal_does_not_show_the_key(ctl, database):
+    _, key = insert_key(database, "user", "alice")
+    code, _, screen = on_terminal(["check", f"--defaults-file={ctl.defaults_file}"], [("Key (not shown): ", key)])
+    assert code == DONE and "\x1b[32mvalid\x1b[0m: key 1 of user alice" in screen
+    assert key not in screen
