@@ -106,8 +106,11 @@ static cli_exit_t begin(import_t *import)
         return cli_fail(CLI_NOT_DONE, "cannot read %s: %s", import->name, strerror(errno));
     }
     import->good = import->bad = 0;
-    import->reader = cli_csv_open(import->file, import->batch_pool);
+    import->reader = cli_csv_open(import->file, import->cli->pool);
     status = cli_csv_next(import->reader, &record);
+    if (ferror(import->file)) {
+        return cli_fail(CLI_USAGE, "cannot read %s: %s", import->name, strerror(errno));
+    }
     if (status == CLI_CSV_END) {
         return cli_fail(CLI_USAGE, "%s is empty: the first line names the columns",
                         import->name);

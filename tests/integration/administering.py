@@ -7,6 +7,7 @@ import os
 import pty
 import struct
 import subprocess
+import sys
 import termios
 
 from harness import APIKEYCTL
@@ -35,6 +36,25 @@ def rows(database, what="*", table="api_keys"):
 
 def listed(ctl, *options):
     return [item["id"] for item in json.loads(ctl.ok("list", "--json", *options))["items"]]
+
+
+# A process begins with the peak of the one that started it: a small one in between.
+_PEAK = """
+import os, sys
+_, status, used = os.wait4(os.posix_spawn(sys.argv[1], sys.argv[1:], {}), 0)
+print(status, used.ru_maxrss, file=sys.stderr)
+"""
+
+
+def peak_memory(args):
+    """What apikeyctl, which must succeed, took of memory at most, in KiB."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", _PEAK, APIKEYCTL, *map(str, args)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True, timeout=patience(120),
+    )  # fmt: skip
+    status, peak = map(int, done.stderr.splitlines()[-1].split())
+    assert status == 0
+    return peak
 
 
 def on_terminal(args, answers=(), columns=80, env=None, home="/nonexistent", **streams):

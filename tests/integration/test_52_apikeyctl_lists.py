@@ -3,14 +3,11 @@
 
 import getpass
 import json
-import os
 import re
 import socket
-import subprocess
 
 import pytest
-from administering import DONE, NOT_DONE, USAGE, UTC, listed, on_terminal
-from harness import APIKEYCTL
+from administering import DONE, NOT_DONE, USAGE, UTC, listed, on_terminal, peak_memory
 from harness.apikeyctl import ApikeyCtl
 from harness.keyfmt import insert_key
 
@@ -75,10 +72,7 @@ def test_a_million_keys_take_no_memory(ctl, database):
     """Resident memory is that of a page, not of the table."""
 
     def peak(*options):
-        with subprocess.Popen(
-            [APIKEYCTL, "list", f"--defaults-file={ctl.defaults_file}", *options], stdout=subprocess.DEVNULL
-        ) as process:
-            return os.wait4(process.pid, 0)[2].ru_maxrss
+        return peak_memory(["list", f"--defaults-file={ctl.defaults_file}", *options])
 
     database.sql("SET unique_checks = 0, foreign_key_checks = 0; INSERT INTO api_keys (owner_type, owner_id,"
                  " description) SELECT 'user', 'alice', REPEAT('x', 200) FROM seq_1_to_30000")
