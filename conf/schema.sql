@@ -43,6 +43,7 @@ END//
 DELIMITER ;
 CALL api_key_migrate();
 DROP PROCEDURE api_key_migrate;
+
 -- A key is what an owner holds: one row, one id, one description.
 CREATE TABLE IF NOT EXISTS api_keys (
     id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,

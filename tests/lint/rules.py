@@ -15,7 +15,7 @@ LAYERS = [
     ["cache", "breaker", "dbd"],
     ["request"],
     ["credential", "caching", "feed"],
-    ["lookup", "usage"],
+    ["lookup", "usage", "settings"],
     ["identity", "withhold", "timer"],
     ["challenge", "check"],
     ["basic"],
