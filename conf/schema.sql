@@ -35,9 +35,7 @@ BEGIN
                           AND COLUMN_NAME = 'request') THEN
         ALTER TABLE api_key_secrets
             ADD COLUMN request VARBINARY(255) NULL
-                COMMENT 'idempotency key of the rotation that made it',
-            DROP KEY api_key_secrets_key,
-            ADD UNIQUE KEY api_key_secrets_key (key_id, request);
+                COMMENT 'idempotency key of the rotation that made it';
     END IF;
 END//
 DELIMITER ;
@@ -88,7 +86,7 @@ CREATE TABLE IF NOT EXISTS api_key_secrets (
     expires_at  DATETIME(3) NULL COMMENT 'NULL: as long as the key',
     request     VARBINARY(255) NULL COMMENT 'idempotency key of the rotation that made it',
     PRIMARY KEY (digest),
-    UNIQUE KEY api_key_secrets_key (key_id, request),
+    KEY api_key_secrets_key (key_id),
     CONSTRAINT api_key_secrets_of_key FOREIGN KEY (key_id)
         REFERENCES api_keys (id) ON DELETE CASCADE
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;

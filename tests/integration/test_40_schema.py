@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """conf/schema.sql and conf/grants.sql: what the tables hold, what they refuse, and who may do what with them."""
 
+import concurrent.futures
 import re
+import threading
 
 import pytest
 from harness import ROOT, SCHEMA
@@ -28,7 +30,7 @@ CONSTRAINT_FAILED = {4025, 3819}
 ACCOUNT_LOCKED = {4151, 3118}
 TOO_LONG = 1406
 DENIED = {1142, 1143, 1370}
-SIGNAL = 1644
+NO_SUCH_TABLE = 1146
 
 # Sessions in which the schema must mean the same.
 SESSIONS = {
@@ -205,17 +207,33 @@ def test_a_newer_version_is_left_alone(database, scratch, load):
     assert contents(database) == before
 
 
-@pytest.mark.parametrize("version", [VERSION_1, SCHEMA])
+def change_until(done, database):
+    """Changes a key again and again and says how often it was done. At the moment of a replacement a statement may
+    fail, for MariaDB has locked the tables of the old triggers for it: then nothing was changed."""
+    count = 0
+    while not done.is_set():
+        try:
+            database.sql("".join(f"UPDATE api_keys SET description = '{count} {i}';" for i in range(20)))
+            count += 20
+        except SqlError as failed:
+            assert failed.code == NO_SUCH_TABLE, failed
+            count += int(re.search(r"description = '\d+ (\d+)'", str(failed))[1])
+    return count
+
+
+@pytest.mark.parametrize("version", [VERSION_1, SCHEMA], ids=["from version 1", "again"])
 def test_no_change_is_missed_while_the_triggers_are_made_again(mariadb, version):
     made = mariadb.create_database(schema=False)
     made.sql(version.read_bytes())
-    number, _ = insert_key(made, "user", "alice")
-    with made.session() as session:
-        session.send("".join(f"UPDATE api_keys SET description = '{i}' WHERE id = {number};" for i in range(1500)))
+    insert_key(made, "user", "alice")
+    done = threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        changes = [threads.submit(change_until, done, made) for _ in range(2)]
         for _ in range(3):
             made.sql(SCHEMA.read_bytes())
-        session.rows()
-    assert made.value("SELECT COUNT(*) FROM api_key_changes") == "1500"
+        done.set()
+    made_changes = sum(each.result() for each in changes)
+    assert made_changes > 50 and made.value("SELECT COUNT(*) FROM api_key_changes") == str(made_changes)
     made.drop()
 
 
