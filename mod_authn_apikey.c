@@ -9,7 +9,9 @@
 #include "src/httpd/config.h"
 #include "src/httpd/dbd.h"
 #include "src/httpd/fixups.h"
+#include "src/httpd/prometheus.h"
 #include "src/httpd/scrub.h"
+#include "src/httpd/status.h"
 #include "src/httpd/timer.h"
 #include "src/httpd/vars.h"
 
@@ -27,6 +29,8 @@ static void register_hooks(apr_pool_t *p)
     apikey_fixups_register(p);
     apikey_caching_register(p);
     apikey_vars_register(p);
+    apikey_prometheus_register(p);
+    apikey_status_register(p);
 }
 
 /* The one symbol that leaves this shared object. */

@@ -328,6 +328,7 @@ static void publish(apikey_realm_t *realm, const reading_t *reading)
 
     realm->feed[next & 1] = reading->state;
     atomic_store(&realm->feed_state, next);
+    atomic_store(&realm->feed_read_ms, reading->now_ms);
 }
 
 static void log_success(server_rec *s, apikey_realm_t *realm, const char *installed, bool first)

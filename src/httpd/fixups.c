@@ -62,6 +62,7 @@ static int fixups(request_rec *r)
         apikey_identity_export(r, state); /* a redirect has renamed it all */
     }
     if (state && state->verdict == APIKEY_VALID && !r->main) {
+        apikey_request_meter(r, state);
         apikey_usage_count(r, state->key_id);
     }
     if (state && !r->user && apikey_verdict_knows_caller(state->verdict)) {

@@ -101,20 +101,31 @@ static apikey_db_status_t find(apikey_db_t *db, void *baton)
     return apikey_store_find(db, asking->digests, asking->pool, &asking->record);
 }
 
+static void meter_query(apr_time_t began, bool failed)
+{
+    const apr_time_t us = apr_time_now() - began; /* below 0 where the clock was set back */
+
+    apikey_meter_query(apikey_board_meter(), (uint64_t)(uintptr_t)pthread_self() >> 12,
+                       us > 0 ? (uint64_t)us : 0, failed);
+}
+
 /* Asks, and tells the breaker how that went. */
 static bool ask_database(server_rec *s, asking_t *asking)
 {
     const int64_t timeout = apikey_server_conf(s)->timeout;
-    const int64_t began = now_ms();
+    const apr_time_t began = apr_time_now();
     const char *why;
+    const apikey_db_status_t rv =
+        apikey_dbd_run_for(timeout > APIKEY_DBD_PATIENCE_MS ? timeout : APIKEY_DBD_PATIENCE_MS,
+                           s, asking->pool, find, asking, &why);
 
-    if (apikey_dbd_run_for(timeout > APIKEY_DBD_PATIENCE_MS ? timeout : APIKEY_DBD_PATIENCE_MS,
-                           s, asking->pool, find, asking, &why) == APIKEY_DB_OK) {
-        apikey_breaker_succeeded(s, began);
+    meter_query(began, rv != APIKEY_DB_OK);
+    if (rv == APIKEY_DB_OK) {
+        apikey_breaker_succeeded(s, apr_time_as_msec(began));
         return true;
     }
     if (!apikey_workers_hurry()) {
-        apikey_breaker_failed(s, began, why);
+        apikey_breaker_failed(s, apr_time_as_msec(began), why);
     }
     return false;
 }
@@ -169,7 +180,7 @@ void apikey_lookup_probe(server_rec *s, apr_pool_t *pool)
 
 /* With the mutex held: a share in the question about this credential, asked now unless it is
  * being asked already, not for long, and with no key changed since. NULL where it cannot be. */
-static question_t *share(server_rec *s, const apikey_credential_t *cred)
+static question_t *share(server_rec *s, const apikey_credential_t *cred, bool *joined)
 {
     const uint64_t sequence = apikey_cache_sequence();
     const int64_t now = apikey_steady_ms();
@@ -179,6 +190,7 @@ static question_t *share(server_rec *s, const apikey_credential_t *cred)
         if (memcmp(&q->mac, &cred->mac, sizeof(q->mac)) == 0 && q->sequence == sequence &&
             now < q->too_late_ms) {
             q->shares++;
+            *joined = true;
             return q;
         }
     }
@@ -223,21 +235,38 @@ static void wait_for(question_t *q, int64_t ms)
     }
 }
 
+static bool may_ask(const request_rec *r, int64_t now)
+{
+    const bool allowed = apikey_breaker_allows(r->server, now);
+
+    if (!allowed) {
+        apikey_meter_wait(apikey_board_meter(), (uint64_t)r->connection->id,
+                          APIKEY_WAIT_REFUSED, false);
+    }
+    return allowed;
+}
+
 /* Asks the database, for as long as ApiKeyTimeout allows. */
-static bool ask_and_wait(server_rec *s, const apikey_credential_t *cred, apr_pool_t *pool,
+static bool ask_and_wait(request_rec *r, const apikey_credential_t *cred, apr_pool_t *pool,
                          const apikey_record_t **record)
 {
+    server_rec *s = r->server;
     const int64_t timeout = apikey_server_conf(s)->timeout;
     const int64_t began = now_ms();
     const char *why = NULL;
+    apikey_wait_t outcome = APIKEY_WAIT_REFUSED;
+    bool joined = false;
     bool answered = false;
     question_t *q;
 
     pthread_mutex_lock(&asked.mutex);
-    q = share(s, cred);
+    q = share(s, cred, &joined);
     if (q) {
         wait_for(q, timeout);
         answered = q->answered;
+        outcome = answered  ? APIKEY_WAIT_ANSWERED
+                  : q->done ? APIKEY_WAIT_FAILED
+                            : APIKEY_WAIT_TIMEOUT;
         *record = answered && q->known ? copy_record(&q->fact.record, pool) : NULL;
         why = q->done ? NULL
                       : apr_psprintf(pool,
@@ -252,11 +281,14 @@ static bool ask_and_wait(server_rec *s, const apikey_credential_t *cred, apr_poo
     if (why) {
         apikey_breaker_failed(s, began, why);
     }
+    apikey_meter_wait(apikey_board_meter(), (uint64_t)r->connection->id, outcome, joined);
     return answered;
 }
 
-static bool found(apikey_credential_t *cred, const apikey_record_t *record)
+static bool found(const request_rec *r, apikey_credential_t *cred,
+                  const apikey_record_t *record, apikey_learned_t how)
 {
+    apikey_request_call(r)->learned = how;
     cred->record = record;
     cred->text = NULL;
     cred->looked_up = true;
@@ -277,21 +309,22 @@ bool apikey_lookup(request_rec *r, apikey_credential_t *cred)
     }
     state = apikey_cache_get(r->server, cred->mac, now, &fact);
     if (state == APIKEY_FACT_FRESH) {
-        return found(cred, copy_record(&fact.record, pool));
+        return found(r, cred, copy_record(&fact.record, pool), APIKEY_LEARNED_HIT);
     }
     if (state == APIKEY_FACT_ABSENT) {
-        return found(cred, NULL);
+        return found(r, cred, NULL, APIKEY_LEARNED_ABSENT);
     }
     atomic_store(&apikey_board_realm(r->server)->active, 1);
-    if (apikey_credential_digest(r, cred) && apikey_breaker_allows(r->server, now) &&
-        ask_and_wait(r->server, cred, pool, &record)) {
-        return found(cred, record);
+    if (apikey_credential_digest(r, cred) && may_ask(r, now) &&
+        ask_and_wait(r, cred, pool, &record)) {
+        return found(r, cred, record, APIKEY_LEARNED_ASKED);
     }
     /* ApiKeyStale. Looked up again: the key may have been dropped while we waited. */
     if (state == APIKEY_FACT_STALE &&
         apikey_cache_get(r->server, cred->mac, now, &fact) >= APIKEY_FACT_STALE) {
-        return found(cred, copy_record(&fact.record, pool));
+        return found(r, cred, copy_record(&fact.record, pool), APIKEY_LEARNED_STALE);
     }
+    apikey_request_call(r)->learned = APIKEY_LEARNED_FAILED;
     cred->failed = true;
     return false;
 }

@@ -16,10 +16,11 @@ LAYERS = [
     ["request"],
     ["credential", "caching", "feed"],
     ["lookup", "usage"],
-    ["identity", "withhold", "timer"],
+    ["identity", "withhold", "timer", "metrics"],
     ["challenge", "check"],
     ["basic"],
-    ["authn", "authz", "fixups", "vars", "config_check", "directives"],
+    ["authn", "authz", "fixups", "vars", "config_check", "directives", "prometheus",
+     "status"],
 ]
 # Headers that only some files may see.
 RESERVED = {
