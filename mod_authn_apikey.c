@@ -9,6 +9,7 @@
 #include "src/httpd/config.h"
 #include "src/httpd/dbd.h"
 #include "src/httpd/fixups.h"
+#include "src/httpd/manage.h"
 #include "src/httpd/prometheus.h"
 #include "src/httpd/scrub.h"
 #include "src/httpd/status.h"
@@ -29,6 +30,7 @@ static void register_hooks(apr_pool_t *p)
     apikey_fixups_register(p);
     apikey_caching_register(p);
     apikey_vars_register(p);
+    apikey_manage_register(p);
     apikey_prometheus_register(p);
     apikey_status_register(p);
 }

@@ -7,9 +7,10 @@
 
 #include <apr_strings.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* What is there already is kept; a newer schema than ours is left alone. */
+/* An older schema is brought up to date; a newer one than ours is left alone. */
 static cli_exit_t check_version(cli_t *cli)
 {
     const char *version;
@@ -18,7 +19,7 @@ static cli_exit_t check_version(cli_t *cli)
         APIKEY_DB_OK) {
         return CLI_DONE; /* no tables yet: what loading them says is what counts */
     }
-    if (version && strcmp(version, APIKEY_SCHEMA_VERSION) != 0) {
+    if (version && strtol(version, NULL, 10) > strtol(APIKEY_SCHEMA_VERSION, NULL, 10)) {
         return cli_fail(CLI_NO_DATABASE,
                         "the tables are of schema version %s, this apikeyctl is for %s; "
                         "use the apikeyctl that came with them",
@@ -27,24 +28,21 @@ static cli_exit_t check_version(cli_t *cli)
     return CLI_DONE;
 }
 
-/* The triggers come last in schema.sql. Without them everything works, but slower. */
+/* The triggers come last in schema.sql. Without them everything works, but slower and without a
+ * record. */
 static cli_exit_t load_schema(cli_t *cli)
 {
-    const char *triggers = strstr(schema_sql, "\nCREATE TRIGGER");
-    const char *before = apr_pstrmemdup(cli->pool, schema_sql, (size_t)(triggers - schema_sql));
+    const char *failed;
     const char *feed = NULL;
 
-    if (apikey_db_run_script(cli->db, before) != APIKEY_DB_OK) {
-        return cli_fail_db(cli, "cannot create the tables");
-    }
-    if (apikey_db_run_script(cli->db, triggers) == APIKEY_DB_OK) {
+    if (apikey_db_run_script(cli->db, schema_sql, cli->pool, &failed) == APIKEY_DB_OK) {
         return CLI_DONE;
     }
-    if (!apikey_db_denied(cli->db)) {
-        return cli_fail_db(cli, "cannot create the triggers");
+    if (!apikey_db_denied(cli->db) ||
+        !(strstr(failed, "TRIGGER") || strncmp(failed, "LOCK TABLES", 11) == 0)) {
+        return cli_fail_db(cli, "cannot create the tables");
     }
-    fprintf(stderr,
-            "apikeyctl: the triggers of the change feed cannot be created: %s (error %u)\n",
+    fprintf(stderr, "apikeyctl: the triggers cannot be created: %s (error %u)\n",
             apikey_db_error(cli->db), apikey_db_errno(cli->db));
     if (apikey_store_get_setting(cli->db, "feed", cli->pool, &feed) == APIKEY_DB_OK && feed &&
         strcmp(feed, "triggers") == 0) {
@@ -53,8 +51,9 @@ static cli_exit_t load_schema(cli_t *cli)
     }
     fputs(
         "Without them a key that is revoked or deleted is refused only when ApiKeyCacheTTL has "
-        "passed.\nRun apikeyctl init again as an account that may create triggers, or after "
-        "SET GLOBAL log_bin_trust_function_creators = 1.\n",
+        "passed,\nand changes are not put on record. Run apikeyctl init again as an account "
+        "that "
+        "may create\ntriggers, or after SET GLOBAL log_bin_trust_function_creators = 1.\n",
         stderr);
     return CLI_DONE;
 }

@@ -79,9 +79,11 @@ static cli_exit_t print_created(const cli_t *cli, const apikey_new_key_t *key, u
 }
 
 /* Mints and stores; `secret` (APIKEY_KEY_MAX + 1 bytes) is the caller's to cleanse. */
-static cli_exit_t mint(cli_t *cli, apikey_new_key_t *key, char *secret, uint64_t *id)
+static cli_exit_t mint(cli_t *cli, const apikey_new_key_t *key, char *secret, uint64_t *id)
 {
     apikey_peppers_t peppers;
+    apikey_new_secret_t minted;
+    apikey_outcome_t outcome;
     const char *prefix;
     cli_exit_t rc = cli_read_peppers(cli, &peppers);
     size_t len;
@@ -94,12 +96,12 @@ static cli_exit_t mint(cli_t *cli, apikey_new_key_t *key, char *secret, uint64_t
         return cli_fail(CLI_NOT_DONE, "the operating system has no random numbers for us");
     }
     len = strlen(secret);
-    if (!apikey_digest(key->digest, &peppers.pepper[0], secret, len)) {
+    if (!apikey_digest(minted.digest, &peppers.pepper[0], secret, len)) {
         return cli_fail(CLI_NOT_DONE, "libcrypto cannot compute the digest");
     }
-    key->fingerprint = apr_pstrdup(cli->pool, peppers.pepper[0].fingerprint);
-    key->last_four = apr_pstrdup(cli->pool, secret + len - APIKEY_LAST_LEN);
-    return apikey_store_create(cli->db, key, id) == APIKEY_DB_OK
+    minted.fingerprint = apr_pstrdup(cli->pool, peppers.pepper[0].fingerprint);
+    minted.last_four = apr_pstrdup(cli->pool, secret + len - APIKEY_LAST_LEN);
+    return apikey_store_create(cli->db, key, &minted, 0, id, &outcome) == APIKEY_DB_OK
                ? CLI_DONE
                : cli_fail_db(cli, "no key was created");
 }
@@ -238,27 +240,18 @@ cli_exit_t cli_show(cli_t *cli)
     return found ? showing.rc : cli_fail(CLI_NOT_DONE, "there is no key %" PRIu64, id);
 }
 
-static bool ignore_key(const apikey_listed_t *key, void *baton)
-{
-    (void)key;
-    (void)baton;
-    return true;
-}
-
 static cli_exit_t revoke_one(cli_t *cli, uint64_t id)
 {
-    bool changed;
-    bool found = true;
+    apikey_outcome_t outcome;
 
-    if (apikey_store_revoke(cli->db, id, &changed) != APIKEY_DB_OK ||
-        (!changed &&
-         apikey_store_show(cli->db, id, ignore_key, NULL, &found) != APIKEY_DB_OK)) {
+    if (apikey_store_change(cli->db, id, NULL, true, &outcome) != APIKEY_DB_OK) {
         return cli_fail_db(cli, "cannot revoke the key");
     }
-    if (!found) {
+    if (outcome == APIKEY_OUTCOME_NOT_FOUND) {
         return cli_fail(CLI_NOT_DONE, "there is no key %" PRIu64, id);
     }
-    printf(changed ? "Key %" PRIu64 " is revoked.\n" : "Key %" PRIu64 " was revoked before.\n",
+    printf(outcome == APIKEY_OUTCOME_DONE ? "Key %" PRIu64 " is revoked.\n"
+                                          : "Key %" PRIu64 " was revoked before.\n",
            id);
     return CLI_DONE;
 }

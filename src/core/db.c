@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "db.h"
 
+#include "script.h"
+
 #include <apr_strings.h>
 #include <errmsg.h>
 #include <mysqld_error.h>
@@ -13,13 +15,15 @@
 #define ER_CLIENT_INTERACTION_TIMEOUT 4031
 #endif
 
-enum { MAX_ARGS = 4 * APIKEY_SQL_USES, MAX_COLS = 20, MAX_VALUE = 4096 };
+enum { MAX_ARGS = 4 * APIKEY_SQL_USES, MAX_COLS = 24, MAX_VALUE = 4096 };
 
 /* my_bool in MariaDB's client library and old MySQL's, bool in newer MySQL's. */
 typedef __typeof__(*((MYSQL_BIND *)0)->is_null) db_bool_t;
 
 typedef struct {
     MYSQL_STMT *stmt;
+    apr_pool_t *pool;
+    const char *table; /* that it was prepared for, or NULL */
     unsigned int ncols;
     MYSQL_BIND bind[MAX_COLS];
     apikey_col_t col[MAX_COLS];
@@ -34,6 +38,7 @@ struct apikey_db_t {
     apr_pool_t *stmt_pool;   /* cleared with the statements, which belong to one session */
     unsigned long thread_id; /* the session the statements were prepared in */
     statement_t *prepared[APIKEY_SQL_COUNT];
+    unsigned long bound_to; /* the only session to be used; 0: any */
     bool in_transaction;
     uint64_t insert_id;
     uint64_t affected;
@@ -189,24 +194,35 @@ static apikey_db_status_t prepare_in(apikey_db_t *db, const char *text, apr_pool
 
 /* The statement, prepared in this session. A pool of its own: one that cannot be prepared, for
  * want of a table say, leaves nothing behind however often it is tried. */
-static apikey_db_status_t prepare(apikey_db_t *db, apikey_sql_t statement, statement_t **out)
+static apikey_db_status_t prepare(apikey_db_t *db, apikey_sql_t statement, const char *table,
+                                  statement_t **out)
 {
-    if (!db->prepared[statement]) {
-        apr_pool_t *pool;
-        statement_t *st;
-        apikey_db_status_t rv;
+    statement_t *st = db->prepared[statement];
+    const char *text;
+    apr_pool_t *pool;
+    apikey_db_status_t rv;
 
+    if (st && table && strcmp(st->table, table) != 0) {
+        db->prepared[statement] = NULL;
+        apr_pool_destroy(st->pool);
+        st = NULL;
+    }
+    if (!st) {
         apr_pool_create(&pool, db->stmt_pool);
         apr_pool_tag(pool, "apikey_statement");
+        text = table ? apikey_sql_on(statement, table, pool) : apikey_sql_text(statement);
         st = apr_pcalloc(pool, sizeof(*st));
-        rv = prepare_in(db, apikey_sql_text(statement), pool, st);
+        st->pool = pool;
+        st->table = table ? apr_pstrdup(pool, table) : NULL;
+        rv = text ? prepare_in(db, text, pool, st)
+                  : fail(db, ER_WRONG_TABLE_NAME, "not the name of a table");
         if (rv != APIKEY_DB_OK) {
             apr_pool_destroy(pool);
             return rv;
         }
         db->prepared[statement] = st;
     }
-    *out = db->prepared[statement];
+    *out = st;
     return APIKEY_DB_OK;
 }
 
@@ -284,7 +300,7 @@ static apikey_db_status_t read_rows(apikey_db_t *db, statement_t *st, apikey_row
     return rc == MYSQL_NO_DATA ? APIKEY_DB_OK : fail_stmt(db, st->stmt);
 }
 
-static apikey_db_status_t run_once(apikey_db_t *db, apikey_sql_t statement,
+static apikey_db_status_t run_once(apikey_db_t *db, apikey_sql_t statement, const char *table,
                                    const apikey_arg_t *args, apikey_row_fn row, void *baton)
 {
     statement_t *st;
@@ -296,7 +312,7 @@ static apikey_db_status_t run_once(apikey_db_t *db, apikey_sql_t statement,
         mysql_autocommit(db->conn, 1)) {
         return fail_conn(db);
     }
-    if ((rv = prepare(db, statement, &st)) != APIKEY_DB_OK ||
+    if ((rv = prepare(db, statement, table, &st)) != APIKEY_DB_OK ||
         (rv = bind_args(db, st, args)) != APIKEY_DB_OK) {
         return rv;
     }
@@ -312,15 +328,30 @@ static apikey_db_status_t run_once(apikey_db_t *db, apikey_sql_t statement,
     return rv;
 }
 
-apikey_db_status_t apikey_db_run(apikey_db_t *db, apikey_sql_t statement,
-                                 const apikey_arg_t *args, apikey_row_fn row, void *baton)
+static apikey_db_status_t check_session(apikey_db_t *db)
 {
-    apikey_db_status_t rv;
-
     if (mysql_thread_id(db->conn) != db->thread_id) {
         forget_statements(db); /* reconnected behind our back */
     }
-    rv = run_once(db, statement, args, row, baton);
+    return db->bound_to && db->bound_to != db->thread_id
+               ? fail(db, CR_SERVER_LOST, "the session was replaced by another one")
+               : APIKEY_DB_OK;
+}
+
+void apikey_db_bind_session(apikey_db_t *db, bool bound)
+{
+    db->bound_to = bound ? mysql_thread_id(db->conn) : 0;
+}
+
+static apikey_db_status_t run(apikey_db_t *db, apikey_sql_t statement, const char *table,
+                              const apikey_arg_t *args, apikey_row_fn row, void *baton)
+{
+    apikey_db_status_t rv;
+
+    if ((rv = check_session(db)) != APIKEY_DB_OK) {
+        return rv;
+    }
+    rv = run_once(db, statement, table, args, row, baton);
     if (rv == APIKEY_DB_OK || db->in_transaction) {
         return rv;
     }
@@ -333,15 +364,29 @@ apikey_db_status_t apikey_db_run(apikey_db_t *db, apikey_sql_t statement,
         return rv;
     }
     forget_statements(db);
-    return run_once(db, statement, args, row, baton);
+    if ((rv = check_session(db)) != APIKEY_DB_OK) {
+        return rv;
+    }
+    return run_once(db, statement, table, args, row, baton);
 }
 
-apikey_db_status_t apikey_db_run_script(apikey_db_t *db, const char *script)
+apikey_db_status_t apikey_db_run(apikey_db_t *db, apikey_sql_t statement,
+                                 const apikey_arg_t *args, apikey_row_fn row, void *baton)
 {
-    int rc;
+    return run(db, statement, NULL, args, row, baton);
+}
 
-    mysql_set_server_option(db->conn, MYSQL_OPTION_MULTI_STATEMENTS_ON);
-    rc = mysql_real_query(db->conn, script, strlen(script));
+apikey_db_status_t apikey_db_run_on(apikey_db_t *db, apikey_sql_t statement, const char *table,
+                                    const apikey_arg_t *args, apikey_row_fn row, void *baton)
+{
+    return run(db, statement, table, args, row, baton);
+}
+
+/* A CALL gives a status after its results. */
+static apikey_db_status_t run_text(apikey_db_t *db, const char *statement)
+{
+    int rc = mysql_real_query(db->conn, statement, strlen(statement));
+
     while (rc == 0) {
         MYSQL_RES *result = mysql_store_result(db->conn);
         if (result) {
@@ -349,11 +394,23 @@ apikey_db_status_t apikey_db_run_script(apikey_db_t *db, const char *script)
         }
         rc = mysql_next_result(db->conn);
     }
-    if (rc > 0) {
-        return fail_conn(db);
+    return rc > 0 ? fail_conn(db) : APIKEY_DB_OK;
+}
+
+apikey_db_status_t apikey_db_run_script(apikey_db_t *db, const char *text, apr_pool_t *pool,
+                                        const char **failed)
+{
+    apikey_script_t script;
+    apikey_db_status_t rv = APIKEY_DB_OK;
+
+    apikey_script_open(&script, text);
+    while (rv == APIKEY_DB_OK && (*failed = apikey_script_next(&script, pool)) != NULL) {
+        rv = run_text(db, *failed);
     }
-    mysql_set_server_option(db->conn, MYSQL_OPTION_MULTI_STATEMENTS_OFF);
-    return APIKEY_DB_OK;
+    if (rv != APIKEY_DB_OK) {
+        mysql_query(db->conn, "UNLOCK TABLES"); /* what had gone wrong is in db already */
+    }
+    return rv;
 }
 
 apikey_db_status_t apikey_db_begin(apikey_db_t *db)
@@ -363,8 +420,9 @@ apikey_db_status_t apikey_db_begin(apikey_db_t *db)
     if (mysql_real_query(db->conn, begin, sizeof(begin) - 1)) {
         return fail_conn(db);
     }
-    if (mysql_thread_id(db->conn) != db->thread_id) {
-        forget_statements(db);
+    if (check_session(db) != APIKEY_DB_OK) {
+        mysql_rollback(db->conn);
+        return APIKEY_DB_UNREACHABLE;
     }
     db->in_transaction = true;
     return APIKEY_DB_OK;
@@ -410,13 +468,15 @@ const char *apikey_db_error(const apikey_db_t *db)
 bool apikey_db_try_again(const apikey_db_t *db)
 {
     return db->code == ER_LOCK_DEADLOCK || db->code == ER_LOCK_WAIT_TIMEOUT ||
-           db->code == ER_CHECKREAD;
+           db->code == ER_CHECKREAD || db->code == ER_AUTOINC_READ_FAILED;
 }
 
 bool apikey_db_denied(const apikey_db_t *db)
 {
     return db->code == ER_TABLEACCESS_DENIED_ERROR || db->code == ER_DBACCESS_DENIED_ERROR ||
+           db->code == ER_COLUMNACCESS_DENIED_ERROR ||
            db->code == ER_SPECIFIC_ACCESS_DENIED_ERROR ||
+           db->code == ER_PROCACCESS_DENIED_ERROR ||
            db->code == ER_BINLOG_CREATE_ROUTINE_NEED_SUPER;
 }
 
@@ -430,6 +490,9 @@ const char *apikey_db_remedy(unsigned int error)
     case ER_TABLEACCESS_DENIED_ERROR:
     case ER_COLUMNACCESS_DENIED_ERROR:
         return "grant this account what conf/grants.sql grants";
+    case ER_NO_SUCH_USER:
+        return "the account that made the triggers is gone: run apikeyctl init, or load "
+               "conf/schema.sql, as one that stays";
     case ER_ACCESS_DENIED_ERROR:
         return "check user and password";
     case ER_DBACCESS_DENIED_ERROR:

@@ -62,8 +62,20 @@ apikey_db_t *apikey_db_make(MYSQL *connection, apr_pool_t *pool);
 apikey_db_status_t apikey_db_run(apikey_db_t *db, apikey_sql_t statement,
                                  const apikey_arg_t *args, apikey_row_fn row, void *baton);
 
-/* Runs several statements that return nothing, separated by `;`, as a file holds them. */
-apikey_db_status_t apikey_db_run_script(apikey_db_t *db, const char *script);
+/* The same of a statement that has APIKEY_SQL_TABLE in it, on that table; APIKEY_DB_FAILED
+ * where the name is not that of a table. A connection keeps the statement for one table. */
+apikey_db_status_t apikey_db_run_on(apikey_db_t *db, apikey_sql_t statement, const char *table,
+                                    const apikey_arg_t *args, apikey_row_fn row, void *baton);
+
+/* Runs the statements of a file (see script.h). The first one that fails is the last one that
+ * is run; `*failed` is that one, from `pool`. Tables that the script has locked are unlocked
+ * then. */
+apikey_db_status_t apikey_db_run_script(apikey_db_t *db, const char *script, apr_pool_t *pool,
+                                        const char **failed);
+
+/* Binds what follows to the session there is now, or no longer: a session that took its place,
+ * which knows nothing of variables that were set, is APIKEY_DB_UNREACHABLE. */
+void apikey_db_bind_session(apikey_db_t *db, bool bound);
 
 /* A transaction. Between begin and the other two, nothing is silently run a second time. */
 apikey_db_status_t apikey_db_begin(apikey_db_t *db);

@@ -11,6 +11,7 @@ static const apr_array_header_t default_prefixes = {NULL, sizeof(char *), 1, 1,
                                                     (char *)default_prefix};
 static const apr_array_header_t default_headers = {NULL, sizeof(char *), 1, 1,
                                                    (char *)default_header};
+static const apr_array_header_t no_scopes = {NULL, sizeof(char *), 0, 0, NULL};
 
 static const size_t default_cache_size = 16 * 1024 * 1024;
 static size_t cache_size;
@@ -58,6 +59,7 @@ void *apikey_conf_merge_server(apr_pool_t *p, void *base_conf, void *add_conf)
     FLAG(foreign);
     POINTER(peppers);
     POINTER(header_prefix);
+    POINTER(teams_table);
     FLAG(ttl);
     FLAG(negative_ttl);
     FLAG(stale);
@@ -77,6 +79,7 @@ void *apikey_conf_create_dir(apr_pool_t *p, char *dir)
     conf->optional = APIKEY_UNSET;
     conf->forward = APIKEY_UNSET;
     conf->exports = APIKEY_UNSET;
+    conf->max_keys = APIKEY_UNSET;
     return conf;
 }
 
@@ -92,6 +95,9 @@ void *apikey_conf_merge_dir(apr_pool_t *p, void *base_conf, void *add_conf)
     FLAG(optional);
     FLAG(forward);
     FLAG(exports);
+    POINTER(manage);
+    POINTER(scopes);
+    FLAG(max_keys);
     return conf;
 }
 
@@ -121,6 +127,7 @@ void apikey_conf_complete(server_rec *main_server, apr_pool_t *pconf)
         conf->refresh = interval(conf->refresh, 500);
         conf->usage = interval(conf->usage, 60 * 1000);
         conf->header_prefix = conf->header_prefix ? conf->header_prefix : "X-ApiKey-";
+        conf->teams_table = conf->teams_table ? conf->teams_table : "api_key_team_members";
     }
 }
 
@@ -142,6 +149,16 @@ int apikey_conf_flag(int flag, int otherwise)
 const apr_array_header_t *apikey_conf_headers(const apikey_dir_conf_t *conf)
 {
     return conf->headers ? conf->headers : &default_headers;
+}
+
+const apr_array_header_t *apikey_conf_scopes(const apikey_dir_conf_t *conf)
+{
+    return conf->scopes ? conf->scopes : &no_scopes;
+}
+
+int apikey_conf_max_keys(const apikey_dir_conf_t *conf)
+{
+    return conf->max_keys == APIKEY_UNSET ? 1000 : conf->max_keys;
 }
 
 apikey_auth_t apikey_auth_of(request_rec *r)

@@ -28,6 +28,7 @@ typedef struct {
     int foreign;
     const apikey_peppers_t *peppers; /* NULL: unset */
     const char *header_prefix;       /* NULL: unset */
+    const char *teams_table;         /* NULL: unset */
 
     /* Milliseconds; 0 where Off is said. */
     int64_t ttl, negative_ttl, stale, timeout, refresh, usage;
@@ -37,6 +38,8 @@ typedef struct {
     uint64_t realm_id;
 } apikey_server_conf_t;
 
+struct apikey_mount_t; /* mount.h */
+
 /* One for each directory, location and .htaccess. */
 typedef struct {
     const apr_array_header_t *headers; /* of const char *; NULL: unset */
@@ -45,6 +48,11 @@ typedef struct {
     int optional;
     int forward;
     int exports; /* bits of apikey_export_t */
+
+    /* Of the management handler; never from a .htaccess. */
+    const struct apikey_mount_t *manage; /* ApiKeyManage; NULL: unset */
+    const apr_array_header_t *scopes;    /* of const char *: ApiKeyScopes; NULL: unset */
+    int max_keys;
 } apikey_dir_conf_t;
 
 /* ApiKeyCache: bytes, 0 for Off; one for all servers. */
@@ -68,6 +76,8 @@ const apikey_server_conf_t *apikey_server_conf(const server_rec *s);
 const apikey_dir_conf_t *apikey_dir_conf(const request_rec *r);
 int apikey_conf_flag(int flag, int otherwise);
 const apr_array_header_t *apikey_conf_headers(const apikey_dir_conf_t *conf);
+const apr_array_header_t *apikey_conf_scopes(const apikey_dir_conf_t *conf);
+int apikey_conf_max_keys(const apikey_dir_conf_t *conf);
 
 /* How the location asks who calls. */
 typedef enum {

@@ -36,13 +36,16 @@ static bool is_use(const ap_directive_t *node, apr_pool_t *p)
     if (is_directive(node, "AuthType")) {
         return has_word(node, "Bearer", p) || has_word(node, "ApiKey", p);
     }
+    if (is_directive(node, "ApiKeyManage")) {
+        return !has_word(node, "None", p);
+    }
     return (is_directive(node, "AuthBasicProvider") ||
             is_directive(node, "<AuthnProviderAlias")) &&
            has_word(node, "apikey", p);
 }
 
-/* The first line in a (sub)tree that makes this module check keys; virtual hosts are looked at
- * one by one. */
+/* The first line in a (sub)tree that makes this module ask for keys; virtual hosts are looked
+ * at one by one. */
 static const ap_directive_t *find_use(const ap_directive_t *node, apr_pool_t *p)
 {
     const ap_directive_t *found = NULL;

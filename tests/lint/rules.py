@@ -10,16 +10,16 @@ from pathlib import Path
 
 # Files of src/httpd, lowest first: a file includes only headers of lines above its own, or its own.
 LAYERS = [
-    ["config", "workers", "dbd_settings"],
-    ["board", "scrub"],
+    ["config", "workers", "dbd_settings", "mount", "origin", "query"],
+    ["board", "scrub", "body"],
     ["cache", "breaker", "dbd"],
     ["request"],
-    ["credential", "caching", "feed"],
-    ["lookup", "usage"],
-    ["identity", "withhold", "timer", "metrics"],
-    ["challenge", "check"],
-    ["basic"],
-    ["authn", "authz", "fixups", "vars", "config_check", "directives", "prometheus",
+    ["credential", "caching", "feed", "job"],
+    ["lookup", "usage", "operation"],
+    ["identity", "withhold", "timer", "manage_json", "manage_access", "metrics"],
+    ["challenge", "check", "manage_keys", "manage_read"],
+    ["basic", "manage_answer"],
+    ["authn", "authz", "fixups", "vars", "config_check", "directives", "manage", "prometheus",
      "status"],
 ]
 # Headers that only some files may see.
@@ -27,7 +27,7 @@ RESERVED = {
     r"mod_dbd\.h|apr_dbd\.h": {"src/httpd/dbd.c"},
     r"mysql\.h|errmsg\.h": {"src/core/db.h", "src/core/db.c"},
     r"openssl/(?!crypto\.h).*": {"src/core/digest.c"},
-    r"jansson\.h": {"src/cli/print.h"},
+    r"jansson\.h": {"src/cli/print.h", "src/httpd/operation.h"},
     r"zlib\.h": {"src/core/keyfmt.c"},
 }
 OF_HTTPD = re.compile(r"httpd\.h|http_\w+\.h|ap_\w+\.h|mod_\w+\.h|util_\w+\.h|\.\./(httpd|cli)/.*")

@@ -24,9 +24,7 @@ static apikey_new_key_t of(const char *owner)
                                   .owner = owner,
                                   .description = "",
                                   .scopes = "",
-                                  .expires_ms = APIKEY_NEVER,
-                                  .fingerprint = "",
-                                  .last_four = "abcd"};
+                                  .expires_ms = APIKEY_NEVER};
     return key;
 }
 

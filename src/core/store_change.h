@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the store that change something share. */
+#ifndef APIKEY_STORE_CHANGE_H
+#define APIKEY_STORE_CHANGE_H
+
+#include "store.h"
+
+/* One try of a change, inside a transaction. */
+typedef apikey_db_status_t (*apikey_change_fn_t)(apikey_db_t *db, void *baton,
+                                                 apikey_outcome_t *outcome);
+
+/* Runs a change in a transaction, again where others were in the way; committed where its
+ * outcome is APIKEY_OUTCOME_DONE, else undone. */
+apikey_db_status_t apikey_store_in_transaction(apikey_db_t *db, apikey_change_fn_t change,
+                                               void *baton, apikey_outcome_t *outcome);
+
+/* Inserts a key with its secret; inside a transaction. */
+apikey_db_status_t apikey_store_add(apikey_db_t *db, const apikey_new_key_t *key,
+                                    const apikey_new_secret_t *secret, uint64_t *id);
+
+#endif
