@@ -87,8 +87,7 @@ class MariaDB:
         self._process = Process("mariadbd", self._command(), self.folder / "mariadbd.log", {"HOME": str(self.folder)})
         self._process.wait_until(self._greets, 60)
         if first:
-            self.sql(f"CREATE USER {self.user}@'%' IDENTIFIED BY '{self.password}';"
-                     f"GRANT ALL ON *.* TO {self.user}@'%' WITH GRANT OPTION")
+            self._create_user()
         return self
 
     def stop(self):
@@ -166,6 +165,12 @@ class MariaDB:
         return path
 
     # -- inside ----------------------------------------------------------------------------------------------
+
+    def _create_user(self):
+        self.sql(
+            f"CREATE USER {self.user}@'%' IDENTIFIED BY '{self.password}';"
+            f"GRANT ALL ON *.* TO {self.user}@'%' WITH GRANT OPTION"
+        )
 
     def _common(self):
         # A temporary folder of its own: at its start a server clears away what others have in a shared one.

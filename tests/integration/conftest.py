@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import pytest
 from harness.apikeyctl import ApikeyCtl
 from harness.httpd import Httpd
+from harness import mysql
 from harness.mariadb import MariaDB
 from harness.scratch import Scratch
 
@@ -28,8 +29,13 @@ def scratch():
 @pytest.fixture(scope="session")
 def mariadb(scratch):
     """The server most tests share. Tests that stop it or bend its settings take make_mariadb instead."""
-    with MariaDB(scratch.folder("sql")) as server:
+    with mysql.GivenMySQL(scratch.folder("sql")) if mysql.SOCKET else _server(scratch) as server:
         yield server
+
+
+def _server(scratch, args=()):
+    """A MySQL where one was unpacked (make test-mysql), else a MariaDB."""
+    return (mysql.MySQL if mysql.ROOT else MariaDB)(scratch.folder("sql"), args)
 
 
 @pytest.fixture
@@ -38,7 +44,9 @@ def make_mariadb(scratch):
     servers = []
 
     def make(*args):
-        servers.append(MariaDB(scratch.folder("sql"), args))
+        if mysql.SOCKET:
+            pytest.skip("TEST_MYSQL_SOCKET: needs a server of its own")
+        servers.append(_server(scratch, args))
         return servers[-1].start()
 
     yield make
