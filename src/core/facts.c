@@ -110,6 +110,7 @@ static bool unpack(apikey_fact_t *fact, unsigned int words)
     fact->record.expires_ms = (int64_t)fact->words[EXPIRES];
     fact->record.owner_type = (apikey_owner_t)((shape >> 32) & 0xff);
     fact->record.revoked = (shape >> 40) & 1;
+    fact->record.plain = (shape >> 41) & 1;
     fact->record.unusable = NULL;
     fact->record.owner = text;
     fact->record.scopes = text + owner_len + 1;
@@ -177,7 +178,7 @@ static unsigned int pack(uint64_t *words, const apikey_record_t *record, uint64_
     words[EXPIRES] = (uint64_t)record->expires_ms;
     words[SEQUENCE] = sequence;
     words[SHAPE] = owner_len | (uint64_t)scopes_len << 16 | (uint64_t)record->owner_type << 32 |
-                   (uint64_t)record->revoked << 40;
+                   (uint64_t)record->revoked << 40 | (uint64_t)record->plain << 41;
     words[TEXT + text_words - 1] = 0;
     memcpy(text, record->owner, owner_len + 1);
     memcpy(text + owner_len + 1, record->scopes, scopes_len + 1);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store.h"
 
+#include "encode.h"
 #include "judge.h"
 #include "scope.h"
 #include "store_row.h"
@@ -42,6 +43,8 @@ static apikey_record_t *record_of(const apikey_col_t *cols, apr_pool_t *pool)
     record->scopes = record->unusable ? "" : apr_pstrdup(pool, cols[APIKEY_FIND_SCOPES].data);
     record->expires_ms = key_ms < secret_ms ? key_ms : secret_ms;
     record->revoked = cols[APIKEY_FIND_REVOKED].null || cols[APIKEY_FIND_REVOKED].number != 0;
+    record->plain =
+        apikey_encode_is_plain(record->owner) && apikey_encode_is_plain(record->scopes);
     return record;
 }
 

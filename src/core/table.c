@@ -110,6 +110,7 @@ unsigned int apikey_table_get(const apikey_table_t *table, apikey_mac_t mac, uin
     for (which = 0; which < 2; which++) {
         word_t *tags = bucket(table, mac, which);
 
+#pragma GCC unroll 8
         for (way = 0; way < APIKEY_TABLE_WAYS; way++) {
             if (load(&tags[way]) == tag) {
                 word_t *slot = slot_of(table, tags, way);

@@ -19,7 +19,7 @@ static const char ours[] = "1";
 void apikey_caching_forbid(request_rec *r)
 {
     if (!apr_table_get(r->subprocess_env, no_cache)) {
-        apr_table_setn(r->subprocess_env, no_cache, ours);
+        apr_table_addn(r->subprocess_env, no_cache, ours);
     }
 }
 

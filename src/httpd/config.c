@@ -3,10 +3,12 @@
 
 #include <apr_strings.h>
 #include <http_core.h>
+#include <string.h>
 
 /* Built once and only read afterwards: shared by all servers and requests. */
 static const char *default_prefix[] = {"ak"};
-static const char *default_header[] = {"Authorization"};
+const char apikey_authorization[] = "Authorization";
+static const char *default_header[] = {apikey_authorization};
 static const apr_array_header_t default_prefixes = {NULL, sizeof(char *), 1, 1,
                                                     (char *)default_prefix};
 static const apr_array_header_t default_headers = {NULL, sizeof(char *), 1, 1,
@@ -131,21 +133,6 @@ void apikey_conf_complete(server_rec *main_server, apr_pool_t *pconf)
     }
 }
 
-const apikey_server_conf_t *apikey_server_conf(const server_rec *s)
-{
-    return ap_get_module_config(s->module_config, &authn_apikey_module);
-}
-
-const apikey_dir_conf_t *apikey_dir_conf(const request_rec *r)
-{
-    return ap_get_module_config(r->per_dir_config, &authn_apikey_module);
-}
-
-int apikey_conf_flag(int flag, int otherwise)
-{
-    return flag == APIKEY_UNSET ? otherwise : flag;
-}
-
 const apr_array_header_t *apikey_conf_headers(const apikey_dir_conf_t *conf)
 {
     return conf->headers ? conf->headers : &default_headers;
@@ -161,6 +148,12 @@ int apikey_conf_max_keys(const apikey_dir_conf_t *conf)
     return conf->max_keys == APIKEY_UNSET ? 1000 : conf->max_keys;
 }
 
+/* In any case; written as everybody writes it, at the price of one comparison. */
+static bool is_type(const char *type, const char *name)
+{
+    return strcmp(type, name) == 0 || ap_cstr_casecmp(type, name) == 0;
+}
+
 apikey_auth_t apikey_auth_of(request_rec *r)
 {
     const char *type = ap_auth_type(r);
@@ -168,8 +161,8 @@ apikey_auth_t apikey_auth_of(request_rec *r)
     if (!type) {
         return APIKEY_AUTH_OTHER;
     }
-    if (ap_cstr_casecmp(type, "Bearer") == 0 || ap_cstr_casecmp(type, "ApiKey") == 0) {
+    if (is_type(type, "Bearer") || is_type(type, "ApiKey")) {
         return APIKEY_AUTH_BEARER;
     }
-    return ap_cstr_casecmp(type, "Basic") == 0 ? APIKEY_AUTH_BASIC : APIKEY_AUTH_OTHER;
+    return is_type(type, "Basic") ? APIKEY_AUTH_BASIC : APIKEY_AUTH_OTHER;
 }

@@ -70,14 +70,29 @@ void apikey_conf_reset(void);
 /* Puts the defaults where nothing was said, in every server's record (post_config). */
 void apikey_conf_complete(server_rec *main_server, apr_pool_t *pconf);
 
-const apikey_server_conf_t *apikey_server_conf(const server_rec *s);
+static inline const apikey_server_conf_t *apikey_server_conf(const server_rec *s)
+{
+    return ap_get_module_config(s->module_config, &authn_apikey_module);
+}
 
 /* The record as merged for this request; its members may be unset, so read them with these. */
-const apikey_dir_conf_t *apikey_dir_conf(const request_rec *r);
-int apikey_conf_flag(int flag, int otherwise);
+static inline const apikey_dir_conf_t *apikey_dir_conf(const request_rec *r)
+{
+    return ap_get_module_config(r->per_dir_config, &authn_apikey_module);
+}
+
+static inline int apikey_conf_flag(int flag, int otherwise)
+{
+    return flag == APIKEY_UNSET ? otherwise : flag;
+}
+
 const apr_array_header_t *apikey_conf_headers(const apikey_dir_conf_t *conf);
 const apr_array_header_t *apikey_conf_scopes(const apikey_dir_conf_t *conf);
 int apikey_conf_max_keys(const apikey_dir_conf_t *conf);
+
+/* "Authorization". Wherever we keep a header's name, this one is this very string: to compare
+ * addresses will do. */
+extern const char apikey_authorization[];
 
 /* How the location asks who calls. */
 typedef enum {

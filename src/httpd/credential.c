@@ -13,7 +13,7 @@ APLOG_USE_MODULE(authn_apikey);
 
 static bool is_authorization(const char *name)
 {
-    return ap_cstr_casecmp(name, "Authorization") == 0;
+    return name == apikey_authorization;
 }
 
 const char *apikey_credential_header(const request_rec *r, const char *name)
@@ -53,12 +53,24 @@ static bool is_tchar(char c)
     return c && (apr_isalnum(c) || strchr("!#$%&'*+-.^_`|~", c));
 }
 
+static inline bool begins(const char *text, const char *with)
+{
+    while (*with && *text == *with) {
+        text++;
+        with++;
+    }
+    return *with == '\0';
+}
+
 /* Where the scheme is Bearer (RFC 9110 section 11.1: in any case), what follows the word. */
 static const char *after_bearer(const char *value)
 {
     static const char scheme[] = "Bearer";
     const size_t len = sizeof(scheme) - 1;
 
+    if (begins(value, "Bearer ")) { /* as everybody writes it */
+        return value + len;
+    }
     if (ap_cstr_casecmpn(value, scheme, len) != 0) {
         return NULL;
     }
@@ -86,42 +98,77 @@ bool apikey_credential_is(const char *name, const char *value)
     return !is_authorization(name) || after_bearer(value) || bearer_joined(value);
 }
 
-/* The key in a header's value; NULL where the header holds no credential, "" where it is
- * malformed. */
+/* What stands in a key's place in a header's value, "" for nothing; NULL where the header holds
+ * no credential. */
 static const char *text_of(const char *name, const char *value)
 {
-    if (is_authorization(name)) {
-        const char *rest = after_bearer(value);
+    const char *rest;
 
-        if (!rest) {
-            return bearer_joined(value) ? "" : NULL;
-        }
-        if (*rest != ' ') {
-            return "";
-        }
-        value = rest + strspn(rest, " "); /* RFC 6750: 1*SP */
+    if (!is_authorization(name)) {
+        return value;
     }
-    return is_b64token(value) ? value : "";
+    rest = after_bearer(value);
+    if (!rest) {
+        return bearer_joined(value) ? "" : NULL;
+    }
+    if (*rest != ' ') {
+        return "";
+    }
+    while (*rest == ' ') { /* RFC 6750: 1*SP */
+        rest++;
+    }
+    return rest;
+}
+
+void apikey_credential_examine(const request_rec *r, apikey_credential_t *cred)
+{
+    const apikey_server_conf_t *conf = apikey_server_conf(r->server);
+    apikey_owner_t kind;
+
+    if (cred->examined || !cred->text) {
+        return;
+    }
+    cred->examined = true;
+    cred->malformed = cred->is_token ? !is_b64token(cred->text) : *cred->text == '\0';
+    if (!cred->malformed) {
+        cred->form = apikey_keyfmt_parse(cred->text, strlen(cred->text),
+                                         (const char *const *)conf->prefixes->elts,
+                                         conf->prefixes->nelts, &kind);
+        cred->checkable = cred->form == APIKEY_FORM_OURS ||
+                          (cred->form == APIKEY_FORM_FOREIGN && conf->foreign);
+    }
 }
 
 bool apikey_credential_digest(const request_rec *r, apikey_credential_t *cred)
 {
     const apikey_server_conf_t *conf = apikey_server_conf(r->server);
+    apikey_digests_t *digests;
 
-    if (cred->text && cred->digests.count == 0 &&
-        !apikey_digest_all(&cred->digests,
-                           cred->form == APIKEY_FORM_OURS ? conf->peppers : &apikey_no_pepper,
-                           cred->text, strlen(cred->text))) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "AK0010: libcrypto cannot digest a key");
-        cred->digests.count = 0;
+    apikey_credential_examine(r, cred);
+    if (cred->text && cred->checkable && !cred->digests) {
+        digests = apr_palloc(apikey_request_call(r)->pool, sizeof(*digests));
+        if (apikey_digest_all(digests,
+                              cred->form == APIKEY_FORM_OURS ? conf->peppers
+                                                             : &apikey_no_pepper,
+                              cred->text, strlen(cred->text))) {
+            cred->digests = digests;
+        }
+        else {
+            ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "AK0010: libcrypto cannot digest a key");
+        }
     }
     cred->text = NULL;
-    return cred->digests.count > 0;
+    return cred->digests != NULL;
+}
+
+static bool is_header(const char *a, const char *b)
+{
+    return a == b || ap_cstr_casecmp(a, b) == 0;
 }
 
 static bool same(const apikey_credential_t *a, const apikey_credential_t *b)
 {
-    return a->checkable && b->checkable && memcmp(&a->mac, &b->mac, sizeof(a->mac)) == 0;
+    return a->may_be_known && b->may_be_known && memcmp(&a->mac, &b->mac, sizeof(a->mac)) == 0;
 }
 
 /* Adds what was read to what the call has seen, or gives back what it has: the database is
@@ -130,54 +177,43 @@ static apikey_credential_t *remember(request_rec *r, const apikey_credential_t *
 {
     apikey_call_t *call = apikey_request_make(r)->call;
     apikey_credential_t *kept;
-    int i;
 
-    for (i = 0; i < call->credentials->nelts; i++) {
-        kept = APR_ARRAY_IDX(call->credentials, i, apikey_credential_t *);
-        if (same(kept, read) && ap_cstr_casecmp(kept->header, read->header) == 0) {
+    for (kept = call->credentials; kept; kept = kept->next) {
+        if (same(kept, read) && is_header(kept->header, read->header)) {
             return kept;
         }
     }
-    kept = apr_pmemdup(call->credentials->pool, read, sizeof(*read));
-    APR_ARRAY_PUSH(call->credentials, apikey_credential_t *) = kept;
+    kept = apr_pmemdup(call->pool, read, sizeof(*read));
+    kept->next = call->credentials;
+    call->credentials = kept;
     return kept;
 }
 
 static apikey_credential_t *recall(const request_rec *r, const char *header)
 {
     const apikey_call_t *call = apikey_request_call(r);
-    int i;
+    apikey_credential_t *kept = call ? call->credentials : NULL;
 
-    for (i = call ? call->credentials->nelts - 1 : -1; i >= 0; i--) {
-        apikey_credential_t *kept = APR_ARRAY_IDX(call->credentials, i, apikey_credential_t *);
-        if (ap_cstr_casecmp(kept->header, header) == 0) {
-            return kept;
-        }
+    while (kept && !is_header(kept->header, header)) {
+        kept = kept->next;
     }
-    return NULL;
+    return kept;
 }
 
-apikey_credential_t *apikey_credential_from_text(request_rec *r, const char *header,
-                                                 const char *text)
+static apikey_credential_t *take(request_rec *r, const char *header, const char *text,
+                                 bool is_token)
 {
     const apikey_server_conf_t *conf = apikey_server_conf(r->server);
     const size_t len = strlen(text);
-    apikey_credential_t read = {0};
+    apikey_credential_t read = {.header = header, .text = text, .is_token = is_token};
     apikey_credential_t *kept;
-    apikey_owner_t kind;
 
-    read.header = header;
-    read.malformed = *text == '\0';
-    if (!read.malformed) {
-        read.form = apikey_keyfmt_parse(text, len, (const char *const *)conf->prefixes->elts,
-                                        conf->prefixes->nelts, &kind);
-        read.checkable = read.form == APIKEY_FORM_OURS ||
-                         (read.form == APIKEY_FORM_FOREIGN && conf->foreign);
+    read.may_be_known =
+        conf->foreign || apikey_keyfmt_shaped(text, len, (const char *const *)conf->prefixes->elts,
+                                              conf->prefixes->nelts);
+    if (read.may_be_known) {
+        read.mac = apikey_cache_mac(r->server, text, len);
     }
-    if (!read.checkable) {
-        return remember(r, &read);
-    }
-    read.mac = apikey_cache_mac(r->server, text, len);
     kept = remember(r, &read);
     if (!kept->looked_up) {
         kept->text = text;
@@ -185,9 +221,10 @@ apikey_credential_t *apikey_credential_from_text(request_rec *r, const char *hea
     return kept;
 }
 
-static apikey_credential_t *malformed(request_rec *r, const char *header)
+apikey_credential_t *apikey_credential_from_text(request_rec *r, const char *header,
+                                                 const char *text)
 {
-    return apikey_credential_from_text(r, header, "");
+    return take(r, header, text, false);
 }
 
 apikey_credential_t *apikey_credential_get(request_rec *r)
@@ -200,12 +237,12 @@ apikey_credential_t *apikey_credential_get(request_rec *r)
         const char *name = APR_ARRAY_IDX(names, i, const char *);
         const char *value = apr_table_get(r->headers_in, apikey_credential_header(r, name));
         const char *text = value ? text_of(name, value) : NULL;
-        apikey_credential_t *cred = text    ? apikey_credential_from_text(r, name, text)
+        apikey_credential_t *cred = text    ? take(r, name, text, true)
                                     : value ? NULL
                                             : recall(r, name);
 
         if (found && cred) {
-            return malformed(r, name); /* RFC 6750 section 2: one method in each request */
+            return take(r, name, "", true); /* RFC 6750 section 2: one method in each request */
         }
         found = cred ? cred : found;
     }

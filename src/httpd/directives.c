@@ -252,6 +252,10 @@ static const char *set_header(cmd_parms *cmd, void *conf, int argc, char *const 
     if (argc == 0 || !list) {
         return "ApiKeyHeader takes one or more header names, each once";
     }
+    for (i = 0; i < list->nelts; i++) {
+        const char **name = &APR_ARRAY_IDX(list, i, const char *);
+        *name = ap_cstr_casecmp(*name, apikey_authorization) == 0 ? apikey_authorization : *name;
+    }
     ((apikey_dir_conf_t *)conf)->headers = list;
     return NULL;
 }

@@ -200,7 +200,7 @@ static question_t *share(server_rec *s, const apikey_credential_t *cred, bool *j
     }
     memset(q, 0, offsetof(question_t, fact));
     q->mac = cred->mac;
-    q->digests = cred->digests;
+    q->digests = *cred->digests;
     q->server = s;
     q->sequence = sequence;
     q->too_late_ms = now + apikey_server_conf(s)->timeout;
@@ -216,12 +216,18 @@ static question_t *share(server_rec *s, const apikey_credential_t *cred, bool *j
     return q;
 }
 
-static const apikey_record_t *copy_record(const apikey_record_t *record, apr_pool_t *pool)
+/* With both strings behind it, which stand side by side in a fact. */
+static const apikey_record_t *copy_record(const apikey_fact_t *fact, apr_pool_t *pool)
 {
-    apikey_record_t *copy = apr_pmemdup(pool, record, sizeof(*record));
+    const apikey_record_t *record = &fact->record;
+    const size_t owner_size = (size_t)(record->scopes - record->owner);
+    const size_t size = owner_size + strlen(record->scopes) + 1;
+    apikey_record_t *copy = apr_palloc(pool, sizeof(*copy) + size);
+    char *text = (char *)(copy + 1);
 
-    copy->owner = apr_pstrdup(pool, record->owner);
-    copy->scopes = apr_pstrdup(pool, record->scopes);
+    *copy = *record;
+    copy->owner = memcpy(text, record->owner, size);
+    copy->scopes = text + owner_size;
     return copy;
 }
 
@@ -267,7 +273,7 @@ static bool ask_and_wait(request_rec *r, const apikey_credential_t *cred, apr_po
         outcome = answered  ? APIKEY_WAIT_ANSWERED
                   : q->done ? APIKEY_WAIT_FAILED
                             : APIKEY_WAIT_TIMEOUT;
-        *record = answered && q->known ? copy_record(&q->fact.record, pool) : NULL;
+        *record = answered && q->known ? copy_record(&q->fact, pool) : NULL;
         why = q->done ? NULL
                       : apr_psprintf(pool,
                                      "no answer within %" APR_INT64_T_FMT " ms (ApiKeyTimeout)",
@@ -285,46 +291,66 @@ static bool ask_and_wait(request_rec *r, const apikey_credential_t *cred, apr_po
     return answered;
 }
 
-static bool found(const request_rec *r, apikey_credential_t *cred,
-                  const apikey_record_t *record, apikey_learned_t how)
+static bool found(apikey_call_t *call, apikey_credential_t *cred, const apikey_record_t *record,
+                  apikey_learned_t how)
 {
-    apikey_request_call(r)->learned = how;
+    call->learned = how;
     cred->record = record;
     cred->text = NULL;
     cred->looked_up = true;
     return true;
 }
 
-bool apikey_lookup(request_rec *r, apikey_credential_t *cred)
+/* Where memory has no answer to give. */
+static bool find_elsewhere(request_rec *r, apikey_credential_t *cred, apikey_fact_state_t state,
+                           int64_t began_ms)
 {
-    /* The record outlives redirects, as the credential does. */
-    apr_pool_t *pool = apikey_request_call(r)->credentials->pool;
+    apikey_call_t *call = apikey_request_call(r);
+    apr_pool_t *pool = call->pool;
     const apikey_record_t *record;
-    const int64_t now = now_ms();
-    apikey_fact_state_t state;
     apikey_fact_t fact;
 
-    if (cred->looked_up || cred->failed) {
-        return cred->looked_up;
-    }
-    state = apikey_cache_get(r->server, cred->mac, now, &fact);
-    if (state == APIKEY_FACT_FRESH) {
-        return found(r, cred, copy_record(&fact.record, pool), APIKEY_LEARNED_HIT);
-    }
-    if (state == APIKEY_FACT_ABSENT) {
-        return found(r, cred, NULL, APIKEY_LEARNED_ABSENT);
+    apikey_credential_examine(r, cred);
+    if (!cred->checkable) {
+        return found(call, cred, NULL, APIKEY_LEARNED_NOTHING); /* by its text alone */
     }
     atomic_store(&apikey_board_realm(r->server)->active, 1);
-    if (apikey_credential_digest(r, cred) && may_ask(r, now) &&
+    if (apikey_credential_digest(r, cred) && may_ask(r, began_ms) &&
         ask_and_wait(r, cred, pool, &record)) {
-        return found(r, cred, record, APIKEY_LEARNED_ASKED);
+        return found(call, cred, record, APIKEY_LEARNED_ASKED);
     }
     /* ApiKeyStale. Looked up again: the key may have been dropped while we waited. */
     if (state == APIKEY_FACT_STALE &&
-        apikey_cache_get(r->server, cred->mac, now, &fact) >= APIKEY_FACT_STALE) {
-        return found(r, cred, copy_record(&fact.record, pool), APIKEY_LEARNED_STALE);
+        apikey_cache_get(r->server, cred->mac, began_ms, &fact) >= APIKEY_FACT_STALE) {
+        return found(call, cred, copy_record(&fact, pool), APIKEY_LEARNED_STALE);
     }
-    apikey_request_call(r)->learned = APIKEY_LEARNED_FAILED;
+    call->learned = APIKEY_LEARNED_FAILED;
     cred->failed = true;
     return false;
+}
+
+bool apikey_lookup(request_rec *r, apikey_credential_t *cred, int64_t *now)
+{
+    apikey_fact_state_t state = APIKEY_FACT_UNKNOWN;
+    apikey_fact_t fact;
+    bool rv;
+
+    *now = now_ms();
+    if (cred->looked_up || cred->failed) {
+        return cred->looked_up;
+    }
+    if (cred->may_be_known) {
+        state = apikey_cache_get(r->server, cred->mac, *now, &fact);
+    }
+    if (state == APIKEY_FACT_FRESH) {
+        /* The record outlives redirects, as the credential does. */
+        apikey_call_t *call = apikey_request_call(r);
+        return found(call, cred, copy_record(&fact, call->pool), APIKEY_LEARNED_HIT);
+    }
+    if (state == APIKEY_FACT_ABSENT) {
+        return found(apikey_request_call(r), cred, NULL, APIKEY_LEARNED_ABSENT);
+    }
+    rv = find_elsewhere(r, cred, state, *now);
+    *now = now_ms();
+    return rv;
 }

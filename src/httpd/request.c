@@ -3,6 +3,8 @@
 
 #include "board.h"
 
+#include "../core/encode.h"
+
 #include <apr_strings.h>
 #include <http_log.h>
 #include <string.h>
@@ -12,11 +14,6 @@ APLOG_USE_MODULE(authn_apikey);
 static const request_rec *origin(const request_rec *r)
 {
     return r->prev ? r->prev : r->main;
-}
-
-apikey_request_t *apikey_request_own(const request_rec *r)
-{
-    return ap_get_module_config(r->request_config, &authn_apikey_module);
 }
 
 static const request_rec *initial_of(const request_rec *r)
@@ -33,26 +30,37 @@ apikey_call_t *apikey_request_call(const request_rec *r)
     return first ? first->call : NULL;
 }
 
-static apikey_call_t *make_call(apr_pool_t *p)
+/* Of an initial request, which nearly all are: one allocation. */
+static apikey_request_t *make_with_call(apr_pool_t *p)
 {
-    apikey_call_t *call = apr_pcalloc(p, sizeof(*call));
+    struct {
+        apikey_request_t state;
+        apikey_call_t call;
+    } *both = apr_pcalloc(p, sizeof(*both));
 
-    call->credentials = apr_array_make(p, 1, sizeof(apikey_credential_t *));
-    return call;
+    both->state.call = &both->call;
+    both->call.pool = p;
+    return &both->state;
 }
 
 /* The initial request always has one too: there the whole call finds what it has learned. */
 apikey_request_t *apikey_request_make(request_rec *r)
 {
-    const request_rec *initial = initial_of(r);
     apikey_request_t *state = apikey_request_own(r);
+    const request_rec *initial;
 
-    if (!state) {
-        state = apr_pcalloc(r->pool, sizeof(*state));
-        ap_set_module_config(r->request_config, &authn_apikey_module, state);
-        state->call = r == initial ? make_call(r->pool)
-                                   : apikey_request_make((request_rec *)initial)->call;
+    if (state) {
+        return state;
     }
+    initial = initial_of(r);
+    if (r == initial) {
+        state = make_with_call(r->pool);
+    }
+    else {
+        state = apr_pcalloc(r->pool, sizeof(*state));
+        state->call = apikey_request_make((request_rec *)initial)->call;
+    }
+    ap_set_module_config(r->request_config, &authn_apikey_module, state);
     return state;
 }
 
@@ -114,51 +122,50 @@ apikey_request_t *apikey_request_authenticated(const request_rec *r)
     return NULL;
 }
 
-/* Percent-encodes whatever is outside printable ASCII, and the percent sign: nothing that a
- * database holds can end a header or a log line. */
 static const char *encode(apr_pool_t *p, const char *text)
 {
-    static const char hex[] = "0123456789ABCDEF";
-    const unsigned char *in;
-    size_t extra = 0;
-    char *out;
-    char *at;
+    char *out = apr_palloc(p, 3 * strlen(text) + 1);
 
-    for (in = (const unsigned char *)text; *in; in++) {
-        extra += *in < 0x20 || *in > 0x7e || *in == '%' ? 2 : 0;
-    }
-    if (extra == 0) {
-        return text;
-    }
-    out = at = apr_palloc(p, (size_t)(in - (const unsigned char *)text) + extra + 1);
-    for (in = (const unsigned char *)text; *in; in++) {
-        if (*in < 0x20 || *in > 0x7e || *in == '%') {
-            *at++ = '%';
-            *at++ = hex[*in >> 4];
-            *at++ = hex[*in & 15];
-        }
-        else {
-            *at++ = (char)*in;
-        }
-    }
-    *at = '\0';
+    apikey_encode(out, text);
     return out;
+}
+
+enum { NUMBER_SIZE = 21 }; /* sign or twentieth digit, and NUL */
+
+/* Writes a number into the end of NUMBER_SIZE bytes; where it begins. */
+static const char *number_text(char *bytes, bool negative, uint64_t number)
+{
+    char *at = bytes + NUMBER_SIZE - 1;
+
+    *at = '\0';
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    if (negative) {
+        *--at = '-';
+    }
+    return at;
 }
 
 static void set_values(apikey_request_t *state, const apikey_record_t *record, apr_pool_t *p)
 {
     const bool team = record->owner_type == APIKEY_OWNER_TEAM;
-    const char *owner = encode(p, record->owner);
+    const char *owner = record->plain ? record->owner : encode(p, record->owner);
+    const int64_t expires_s = record->expires_ms / 1000;
+    char *numbers = apr_palloc(p, 2 * NUMBER_SIZE);
 
-    state->value[APIKEY_FIELD_ID] = apr_psprintf(p, "%" APR_UINT64_T_FMT, record->id);
+    state->value[APIKEY_FIELD_ID] = number_text(numbers, false, record->id);
     state->value[APIKEY_FIELD_OWNER_TYPE] = team ? "team" : "user";
     state->value[APIKEY_FIELD_OWNER] = owner;
     state->value[team ? APIKEY_FIELD_TEAM : APIKEY_FIELD_USER] = owner;
-    state->value[APIKEY_FIELD_SCOPES] = encode(p, record->scopes);
+    state->value[APIKEY_FIELD_SCOPES] =
+        record->plain ? record->scopes : encode(p, record->scopes);
     state->value[APIKEY_FIELD_EXPIRES] =
         record->expires_ms == APIKEY_NEVER
             ? ""
-            : apr_psprintf(p, "%" APR_INT64_T_FMT, record->expires_ms / 1000);
+            : number_text(numbers + NUMBER_SIZE, expires_s < 0,
+                          expires_s < 0 ? -(uint64_t)expires_s : (uint64_t)expires_s);
 }
 
 static void log_verdict(request_rec *r, const apikey_request_t *state,
@@ -232,14 +239,15 @@ void apikey_request_meter(const request_rec *r, const apikey_request_t *state)
     }
 }
 
-void apikey_request_decide(request_rec *r, apikey_verdict_t verdict,
-                           const apikey_record_t *record, const char *why)
+apikey_request_t *apikey_request_decide(request_rec *r, apikey_verdict_t verdict,
+                                        const apikey_record_t *record, const char *why)
 {
-    const apikey_request_t *state = apikey_request_adopt(r, verdict, record);
+    apikey_request_t *state = apikey_request_adopt(r, verdict, record);
 
     log_verdict(r, state, apikey_verdict_info(verdict),
                 record && record->unusable ? record->unusable : why);
     if (verdict != APIKEY_VALID) {
         apikey_request_meter(r, state);
     }
+    return state;
 }

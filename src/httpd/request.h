@@ -27,32 +27,40 @@ typedef enum {
     APIKEY_FIELD_TEAM,
     APIKEY_FIELD_SCOPES,
     APIKEY_FIELD_EXPIRES,
-    APIKEY_FIELD_STATUS,
+    APIKEY_FIELD_STATUS, /* the last, and all there is of a caller who is not known */
     APIKEY_FIELD_COUNT
 } apikey_field_t;
 
 /* What a header held. It is kept, without its text, for redirects: they come when the header
  * is gone. */
-typedef struct {
-    const char *header; /* as configured */
+typedef struct apikey_credential_t {
+    struct apikey_credential_t *next; /* that this call saw before */
+    const char *header;               /* as configured */
+    const char *text;                 /* only until it was looked up or digested */
+    bool is_token;                    /* it must be what RFC 6750 calls a b64token */
+    bool may_be_known;                /* by its look and length: to memory, by its mac */
+    apikey_mac_t mac;
+
+    /* Where memory does not know it (apikey_credential_examine()). */
+    bool examined;
     bool malformed;
+    bool checkable; /* not so where the form alone says that no such key exists */
     apikey_form_t form;
-    bool checkable;           /* not so where the form alone says that no such key exists */
-    apikey_mac_t mac;         /* of a checkable one: what memory knows it by */
-    const char *text;         /* only until it was looked up or digested */
-    apikey_digests_t digests; /* made when the database has to be asked */
-    bool failed;              /* the database could not be asked */
+    const apikey_digests_t *digests; /* made when the database has to be asked */
+
+    bool failed; /* the database could not be asked */
     bool looked_up;
     const apikey_record_t *record; /* once looked up; NULL: no such key */
 } apikey_credential_t;
 
 typedef struct {
-    apr_array_header_t *credentials; /* of apikey_credential_t *: all seen in this call */
-    const char *basic_header;        /* an Authorization of Basic that was taken away */
-    bool checked_by_basic;           /* our Basic provider judged a password in this call */
-    bool counted;                    /* as a use of its key */
-    bool metered;                    /* as a request, by its verdict */
-    apikey_learned_t learned;        /* how what is known of its credential was */
+    apr_pool_t *pool;                 /* of the initial request */
+    apikey_credential_t *credentials; /* all seen in this call, the latest first */
+    const char *basic_header;         /* an Authorization of Basic that was taken away */
+    bool checked_by_basic;            /* our Basic provider judged a password in this call */
+    bool counted;                     /* as a use of its key */
+    bool metered;                     /* as a request, by its verdict */
+    apikey_learned_t learned;         /* how what is known of its credential was */
 
     /* The latest subrequest, which DirectoryIndex may make the request itself of without
      * another word: the configuration it ran under and what that one judged. */
@@ -79,7 +87,10 @@ typedef struct {
 apikey_request_t *apikey_request_make(request_rec *r);
 
 /* This request's own state or NULL. */
-apikey_request_t *apikey_request_own(const request_rec *r);
+static inline apikey_request_t *apikey_request_own(const request_rec *r)
+{
+    return ap_get_module_config(r->request_config, &authn_apikey_module);
+}
 
 /* The state that speaks for this request: its own if it was judged, else the nearest one it
  * came from by redirect or subrequest. NULL where nothing was judged. */
@@ -101,8 +112,8 @@ apikey_call_t *apikey_request_call(const request_rec *r);
 /* Records a verdict about this request and everything that follows from it but the answer:
  * user, values, one line in the error log. `record` may be NULL, and so may `why`, which adds a
  * reason to that line. */
-void apikey_request_decide(request_rec *r, apikey_verdict_t verdict,
-                           const apikey_record_t *record, const char *why);
+apikey_request_t *apikey_request_decide(request_rec *r, apikey_verdict_t verdict,
+                                        const apikey_record_t *record, const char *why);
 
 /* The same without the line in the error log, for a verdict that was logged before. */
 apikey_request_t *apikey_request_adopt(request_rec *r, apikey_verdict_t verdict,

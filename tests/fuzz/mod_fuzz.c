@@ -12,7 +12,6 @@
 #include "../../src/httpd/board.h"
 #include "../../src/httpd/breaker.h"
 #include "../../src/httpd/cache.h"
-#include "../../src/httpd/credential.h"
 #include "../../src/httpd/request.h"
 #include "../../src/httpd/scrub.h"
 
@@ -123,7 +122,7 @@ static void claim_identity(request_rec *r, bool let_in, bool own_header, bool se
         must(!apikey_scrub_covers("X-ApiKey-", header->key));
         must(!state || !apikey_verdict_knows_caller(state->verdict) || own_header ||
              ap_cstr_casecmp(header->key, "Authorization") != 0 ||
-             !apikey_credential_is(header->key, header->val));
+             ap_cstr_casecmpn(header->val, "Bearer ", 7) != 0);
     }
     /* Of a refused one mod_auth_basic leaves the name that was sent. */
     if ((let_in && r->user) || apr_table_get(r->subprocess_env, "APIKEY_OWNER")) {

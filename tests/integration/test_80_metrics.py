@@ -267,13 +267,13 @@ def test_a_database_that_is_away(make_httpd, make_mariadb):
     httpd.expect(r"AH00629|AH0063[0-9]|AH02655", "AK0020: ", "AK0041: ", REFUSED)
     gain = counted(httpd, lambda: httpd.get("/any", unasked))
     assert gain["apikey_requests_total", frozenset({("status", "unavailable")})] == 1
-    assert gain["apikey_query_errors_total", frozenset()] >= 1
+    wait_for(lambda: sample(scrape(httpd), "apikey_query_errors_total") >= 1)  # a probe at the latest
     assert sample(scrape(httpd), "apikey_database_up", realm="0") == 0
     gain = counted(httpd, lambda: httpd.get("/any", known))
     assert gain["apikey_cache_lookups_total", frozenset({("result", "stale")})] == 1
     outcomes = {dict(labels)["outcome"] for (name, labels), n in scrape(httpd).items()
                 if name == "apikey_lookup_waits_total" and n}  # fmt: skip
-    assert outcomes & {"failed", "timeout"}
+    assert outcomes - {"answered"}
 
 
 @pytest.mark.skipif(VALGRIND, reason="of load")
@@ -367,7 +367,7 @@ def test_mod_status_for_people(server):
     page = server.get("/server-status").text
     assert "<h2>API keys</h2>" in page
     assert re.search(r"<th align=\"left\">Requests: valid</th><td align=\"right\">\d+</td>", page)
-    assert page.count("<table>") == page.count("</table>")
+    assert len(re.findall("<table[ >]", page)) == page.count("</table>")
 
 
 # -- what is given along ---------------------------------------------------------------------------------------
