@@ -4,8 +4,10 @@
 
 #include "config.h"
 #include "metrics.h"
+#include "mount.h"
 
 #include <http_protocol.h>
+#include <http_request.h>
 #include <string.h>
 
 static void family(request_rec *r, const char *name, const char *type, const char *help)
@@ -149,14 +151,16 @@ static int answer(request_rec *r)
 
 static int handler(request_rec *r)
 {
+    const apikey_mount_t *mount = apikey_dir_conf(r)->manage;
+
     if (!r->handler || strcmp(r->handler, "apikey-metrics") != 0) {
         return DECLINED;
     }
-    if (!apikey_dir_conf(r)->manage) {
+    if (!mount || mount->manage == APIKEY_MANAGE_NONE) {
         return HTTP_NOT_FOUND;
     }
     if (r->method_number != M_GET) {
-        r->allowed |= AP_METHOD_BIT << M_GET;
+        ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, -1);
         return HTTP_METHOD_NOT_ALLOWED;
     }
     return answer(r);

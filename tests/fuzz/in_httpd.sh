@@ -14,7 +14,7 @@ httpd=$(apxs -q SBINDIR)/$(apxs -q PROGNAME)
 {
     echo "ServerRoot $folder
 ServerName localhost
-Listen 127.0.0.1:1
+Listen 127.0.0.1:$((20000 + $$ % 40000))
 PidFile httpd.pid
 DefaultRuntimeDir $folder
 DocumentRoot $folder

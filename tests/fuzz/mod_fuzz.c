@@ -6,12 +6,16 @@
  * "request": first byte the place asked for, then header lines. Goes the whole way through
  * post_read_request, authentication, authorization and fixups; the database is "down", and one
  * key is known.
- * "config": first byte the directive or the kind of Require line, then what follows it. */
+ * "manage": first byte which: a JSON body, a query, headers that say where a browser comes from.
+ * "config": a line of a configuration: one of our directives, or of our kinds of Require. */
 #include "fuzz.h"
 
 #include "../../src/httpd/board.h"
 #include "../../src/httpd/breaker.h"
 #include "../../src/httpd/cache.h"
+#include "../../src/httpd/manage_json.h"
+#include "../../src/httpd/origin.h"
+#include "../../src/httpd/query.h"
 #include "../../src/httpd/request.h"
 #include "../../src/httpd/scrub.h"
 
@@ -164,6 +168,68 @@ static int fuzz_request(const uint8_t *data, size_t size)
     return 0;
 }
 
+/* -- manage ----------------------------------------------------------------------------------- */
+
+static void read_json(const uint8_t *data, size_t size)
+{
+    static const apikey_json_field_t fields[] = {
+        {"description", APIKEY_FIELD_STRING, true},  {"scopes", APIKEY_FIELD_STRINGS, false},
+        {"grace_seconds", APIKEY_FIELD_INTEGER, false}, {"revoked", APIKEY_FIELD_BOOLEAN, false},
+        {"expires_at_millis", APIKEY_FIELD_INTEGER_OR_NULL, false}};
+    apikey_operation_t op = {.pool = pool};
+    apikey_body_t body = {apr_pstrmemdup(pool, (const char *)data, size), size};
+
+    if (apikey_json_read(&op, &body) &&
+        apikey_json_check(&op, fields, sizeof(fields) / sizeof(fields[0]))) {
+        const char *text = json_string_value(json_object_get(op.input, "description"));
+
+        must(text && strlen(text) ==
+                         json_string_length(json_object_get(op.input, "description")));
+    }
+    json_decref(op.input);
+    json_decref(op.details);
+}
+
+static void read_query(const uint8_t *data, size_t size)
+{
+    apr_table_t *table = NULL;
+    const char *args = apr_pstrmemdup(pool, (const char *)data, size);
+
+    must(apikey_query_read(pool, args, &table) || table);
+}
+
+static void read_origin(fuzz_t *fuzz)
+{
+    request_rec *r = make_request("/open");
+    const char *site;
+
+    apr_table_setn(r->headers_in, "Host", "localhost");
+    add_headers(r, fuzz);
+    site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
+    if (apikey_origin_is_here(r)) {
+        must(!site || ap_cstr_casecmp(site, "same-origin") == 0);
+    }
+    apikey_origin_sends_json(r);
+}
+
+static int fuzz_manage(const uint8_t *data, size_t size)
+{
+    fuzz_t fuzz = fuzz_of(data, size);
+
+    switch (fuzz_byte(&fuzz) % 3) {
+    case 0:
+        read_json(fuzz.at, (size_t)(fuzz.end - fuzz.at));
+        break;
+    case 1:
+        read_query(fuzz.at, (size_t)(fuzz.end - fuzz.at));
+        break;
+    default:
+        read_origin(&fuzz);
+    }
+    apr_pool_clear(pool);
+    return 0;
+}
+
 /* -- config ----------------------------------------------------------------------------------- */
 
 /* Not apikey-expr: that is httpd's own parser, which ends the process over some inputs. */
@@ -196,10 +262,28 @@ static void read_directive(cmd_parms *parms, const char *name, const char *args)
     ap_walk_config(&line, parms, vector);
 }
 
+/* One of our lines, given to what reads it. Which pepper file is read is the administrator's to
+ * say: not any on this machine. */
+static void read_line(cmd_parms *parms, const char *name, const char *args)
+{
+    size_t i;
+
+    for (i = 0; i < REQUIRES; i++) {
+        if (strcmp(name, requires[i]) == 0) {
+            parse_require(parms, requires[i], args);
+        }
+    }
+    for (i = 0; apikey_directives[i].name; i++) {
+        if (strcmp(name, apikey_directives[i].name) == 0 &&
+            strcmp(name, "ApiKeyPepperFile") != 0) {
+            read_directive(parms, apikey_directives[i].name, args);
+        }
+    }
+}
+
 static int fuzz_config(const uint8_t *data, size_t size)
 {
-    apikey_server_conf_t *conf = ap_get_module_config(server->module_config,
-                                                      &authn_apikey_module);
+    void *conf = ap_get_module_config(server->module_config, &authn_apikey_module);
     fuzz_t fuzz = fuzz_of(data, size);
     cmd_parms parms = {.pool = pool,
                        .temp_pool = NULL,
@@ -207,27 +291,23 @@ static int fuzz_config(const uint8_t *data, size_t size)
                        .override = RSRC_CONF | OR_ALL,
                        .override_opts = OPT_ALL | OPT_UNSET,
                        .limited = -1};
-    size_t which, count, len;
-    char *args;
+    size_t len;
+    char *line = fuzz_line(&fuzz, &len);
+    const char *rest = line;
+    const char *name;
 
     apr_pool_create(&parms.temp_pool, pool);
-    for (count = 0; apikey_directives[count].name; count++) {
+    name = ap_getword_white(pool, &rest);
+    if (strcmp(name, "Require") == 0) {
+        name = ap_getword_white(pool, &rest);
     }
-    which = fuzz_byte(&fuzz) % (count + REQUIRES);
-    args = fuzz_line(&fuzz, &len);
     ap_set_module_config(server->module_config, &authn_apikey_module,
                          apikey_conf_create_server(pool, server));
-    if (which >= count) {
-        parse_require(&parms, requires[which - count], args);
-    }
-    /* Which file is read is the administrator's to say: not any on this machine. */
-    else if (strcmp(apikey_directives[which].name, "ApiKeyPepperFile") != 0) {
-        apikey_scrub_reset(pool); /* of use for this input only */
-        read_directive(&parms, apikey_directives[which].name, args);
-        must(apikey_conf_cache_size() == 0 || apikey_conf_cache_size() >= APIKEY_CACHE_MIN);
-    }
+    apikey_scrub_reset(pool); /* of use for this input only */
+    read_line(&parms, name, rest);
+    must(apikey_conf_cache_size() == 0 || apikey_conf_cache_size() >= APIKEY_CACHE_MIN);
     ap_set_module_config(server->module_config, &authn_apikey_module, conf);
-    free(args);
+    free(line);
     apr_pool_clear(pool);
     return 0;
 }
@@ -274,7 +354,9 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     }
     server = s;
     must(name && args);
-    target = strcmp(name, "config") == 0 ? fuzz_config : fuzz_request;
+    target = strcmp(name, "config") == 0   ? fuzz_config
+             : strcmp(name, "manage") == 0 ? fuzz_manage
+                                           : fuzz_request;
     apr_pool_create(&pool, pconf);
     know_a_key();
     exit(run(apr_pstrcat(pconf, name, " ", args, NULL)));
