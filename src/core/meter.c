@@ -3,18 +3,21 @@
 
 #include <string.h>
 
+enum { LINE = 64 }; /* of the processor's cache */
+
 const uint32_t apikey_meter_times_us[APIKEY_METER_TIMES] = {
     250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000,
 };
 
 size_t apikey_meter_size(void)
 {
-    return APIKEY_METER_STRIPES * sizeof(apikey_meter_stripe_t);
+    return APIKEY_METER_STRIPES * sizeof(apikey_meter_stripe_t) + LINE - 1;
 }
 
 void apikey_meter_map(apikey_meter_t *meter, void *memory)
 {
-    meter->stripes = memory;
+    /* Stripes begin at lines, which the memory need not. */
+    meter->stripes = (void *)((unsigned char *)memory + (-(uintptr_t)memory & (LINE - 1)));
 }
 
 static apikey_meter_stripe_t *stripe_of(const apikey_meter_t *meter, uint64_t thread)

@@ -46,9 +46,9 @@ typedef struct {
 typedef struct {
     uint64_t checks[APIKEY_VERDICT_COUNT][APIKEY_LEARNED_COUNT];
     uint64_t waits[APIKEY_WAIT_COUNT];
-    uint64_t joined;                         /* of those: waited for another's query */
+    uint64_t joined;                          /* of those: waited for another's query */
     uint64_t queries[APIKEY_METER_TIMES + 1]; /* by time; the last: longer than all bounds */
-    uint64_t query_us;                       /* all together */
+    uint64_t query_us;                        /* all together */
     uint64_t failed_queries;
 } apikey_meter_totals_t;
 
@@ -57,7 +57,7 @@ extern const uint32_t apikey_meter_times_us[APIKEY_METER_TIMES];
 
 size_t apikey_meter_size(void);
 
-/* Describes apikey_meter_size() bytes, zeroed where new, aligned to 64. */
+/* Describes apikey_meter_size() bytes, zeroed where new. */
 void apikey_meter_map(apikey_meter_t *meter, void *memory);
 
 /* `thread` is any number that differs between threads that count at the same time. */

@@ -188,7 +188,7 @@ static plan_t plan_for(size_t cache)
     plan_t plan;
 
     plan.meter_at = (sizeof(apikey_board_t) + 63) & ~(size_t)63;
-    plan.tally_at = plan.meter_at + apikey_meter_size();
+    plan.tally_at = (plan.meter_at + apikey_meter_size() + 63) & ~(size_t)63;
     plan.tally = (cache ? cache / 16 : 2 * 1024 * 1024) & ~(size_t)63;
     plan.facts_at = plan.tally_at + plan.tally;
     plan.facts = cache > plan.facts_at ? cache - plan.facts_at : 0;

@@ -29,7 +29,7 @@ static void make_col(apikey_col_t *col, char **text)
     col->number = 0;
     if (shape & 64) { /* a number */
         col->data = "";
-        col->number = col->null ? 0
+        col->number = col->null     ? 0
                       : shape & 128 ? strtoll(*text, NULL, 10)
                                     : (int64_t)fuzz_number(&rows);
     }

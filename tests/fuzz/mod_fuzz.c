@@ -6,8 +6,9 @@
  * "request": first byte the place asked for, then header lines. Goes the whole way through
  * post_read_request, authentication, authorization and fixups; the database is "down", and one
  * key is known.
- * "manage": first byte which: a JSON body, a query, headers that say where a browser comes from.
- * "config": a line of a configuration: one of our directives, or of our kinds of Require. */
+ * "manage": first byte which: a JSON body, a query, headers that say where a browser comes
+ * from. "config": a line of a configuration: one of our directives, or of our kinds of Require.
+ */
 #include "fuzz.h"
 
 #include "../../src/httpd/board.h"
@@ -32,7 +33,8 @@ static const char known_key[] = "ak_u_0123456789ABCDEFGHIJKLMNOPQRSTUV2LoxWw";
 static server_rec *server;
 static apr_pool_t *pool;
 
-/* -- request ---------------------------------------------------------------------------------- */
+/* -- request ----------------------------------------------------------------------------------
+ */
 
 static void know_a_key(void)
 {
@@ -43,8 +45,8 @@ static void know_a_key(void)
                                     .expires_ms = APIKEY_NEVER};
     const int64_t now = apr_time_as_msec(apr_time_now());
 
-    apikey_cache_put(server, apikey_cache_mac(server, known_key, sizeof(known_key) - 1), &record,
-                     apikey_cache_sequence(), now);
+    apikey_cache_put(server, apikey_cache_mac(server, known_key, sizeof(known_key) - 1),
+                     &record, apikey_cache_sequence(), now);
     apikey_breaker_failed(server, now, "this is a fuzz run");
 }
 
@@ -168,13 +170,16 @@ static int fuzz_request(const uint8_t *data, size_t size)
     return 0;
 }
 
-/* -- manage ----------------------------------------------------------------------------------- */
+/* -- manage -----------------------------------------------------------------------------------
+ */
 
 static void read_json(const uint8_t *data, size_t size)
 {
     static const apikey_json_field_t fields[] = {
-        {"description", APIKEY_FIELD_STRING, true},  {"scopes", APIKEY_FIELD_STRINGS, false},
-        {"grace_seconds", APIKEY_FIELD_INTEGER, false}, {"revoked", APIKEY_FIELD_BOOLEAN, false},
+        {"description", APIKEY_FIELD_STRING, true},
+        {"scopes", APIKEY_FIELD_STRINGS, false},
+        {"grace_seconds", APIKEY_FIELD_INTEGER, false},
+        {"revoked", APIKEY_FIELD_BOOLEAN, false},
         {"expires_at_millis", APIKEY_FIELD_INTEGER_OR_NULL, false}};
     apikey_operation_t op = {.pool = pool};
     apikey_body_t body = {apr_pstrmemdup(pool, (const char *)data, size), size};
@@ -183,8 +188,8 @@ static void read_json(const uint8_t *data, size_t size)
         apikey_json_check(&op, fields, sizeof(fields) / sizeof(fields[0]))) {
         const char *text = json_string_value(json_object_get(op.input, "description"));
 
-        must(text && strlen(text) ==
-                         json_string_length(json_object_get(op.input, "description")));
+        must(text &&
+             strlen(text) == json_string_length(json_object_get(op.input, "description")));
     }
     json_decref(op.input);
     json_decref(op.details);
@@ -230,7 +235,8 @@ static int fuzz_manage(const uint8_t *data, size_t size)
     return 0;
 }
 
-/* -- config ----------------------------------------------------------------------------------- */
+/* -- config -----------------------------------------------------------------------------------
+ */
 
 /* Not apikey-expr: that is httpd's own parser, which ends the process over some inputs. */
 static const char *const requires[] = {"apikey", "apikey-user", "apikey-team", "apikey-scope",
@@ -253,8 +259,7 @@ static void parse_require(cmd_parms *parms, const char *kind, const char *args)
 static void read_directive(cmd_parms *parms, const char *name, const char *args)
 {
     ap_conf_vector_t *vector = ap_create_per_dir_config(pool);
-    ap_directive_t line = {
-        .directive = name, .args = args, .filename = "fuzz", .line_num = 1};
+    ap_directive_t line = {.directive = name, .args = args, .filename = "fuzz", .line_num = 1};
 
     parms->directive = &line;
     parms->path = "/";
@@ -312,7 +317,8 @@ static int fuzz_config(const uint8_t *data, size_t size)
     return 0;
 }
 
-/* -- inside httpd ----------------------------------------------------------------------------- */
+/* -- inside httpd -----------------------------------------------------------------------------
+ */
 
 static int (*target)(const uint8_t *, size_t);
 
