@@ -15,6 +15,7 @@ from .process import VALGRIND, Process, free_port, gone, patience, wait_for
 from .scratch import daemon_user, give_to_daemon
 
 MPM = os.environ.get("TEST_MPM", "event")
+RUN = os.environ.get("TEST_RUN", "").split()  # put before httpd's command: setarch -R
 HAS_HTTP2 = MPM != "prefork"  # mod_http2 refuses its service there; tests of it are skipped
 BASICS = [
     "authn_core", "authz_core", "authz_host", "authz_user", "authn_file", "auth_basic", "access_compat", "dbd", "dir",
@@ -91,7 +92,7 @@ class Httpd:
         """Writes the configuration, starts httpd, returns when a request is answered."""
         self.write_config()
         command = [BINARY, "-f", self.config_file, "-X" if VALGRIND else "-DFOREGROUND"]
-        self._process = Process("httpd", self._valgrind() + command, self.console, self._environment())
+        self._process = Process("httpd", RUN + self._valgrind() + command, self.console, self._environment())
         try:
             self._process.wait_until(self._answers, 30)
         except RuntimeError as failed:

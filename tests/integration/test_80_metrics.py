@@ -2,7 +2,9 @@
 """What those who watch the server see: the metrics handler, mod_status, the access log."""
 
 import json
+import os
 import re
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -134,6 +136,17 @@ def test_counters_end_in_total_and_only_they(server):
     text = server.get("/metrics").text
     for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE):
         assert name.endswith("_total") == (kind == "counter"), name
+
+
+@pytest.mark.skipif("TEST_PROMTOOL" not in os.environ, reason="make check-promtool")
+def test_promtool_agrees(server):
+    promtool = os.environ["TEST_PROMTOOL"]
+    done = subprocess.run([promtool, "check", "metrics"], input=server.get("/metrics").text, text=True,
+                          capture_output=True)  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    rules = ROOT / "conf/examples/prometheus-alerts.yml"
+    done = subprocess.run([promtool, "check", "rules", rules], text=True, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_head(server):
