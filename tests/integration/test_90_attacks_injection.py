@@ -62,7 +62,7 @@ def untouched(db):
 def test_injection_by_a_credential(httpd, db, untouched, payload):
     for headers in ([("Authorization", b"Bearer " + payload.strip().encode())], [basic("alice", payload.encode())]):
         assert httpd.get("/foreign/", headers=headers).status in (400, 401)
-    token = "".join(c for c in payload if c.isalnum() or c in "-._~+/") or "x"
+    token = "".join(c for c in payload if c.isascii() and c.isalnum() or c in "-._~+/") or "x"
     assert httpd.get("/foreign/", token).status == 401
 
 
@@ -122,8 +122,8 @@ def test_injection_by_the_command_line(db, scratch, payload):
         number = json.loads(made.stdout)["id"]
         shown = json.loads(ctl.ok("show", "--json", number))
         assert (shown["owner_id"], shown["description"]) == (payload, payload)
-        found = ctl.ok("list", "--json", "--user", payload)
-        assert found.count(f'"id": {number}') + found.count(f'"id":{number}') + found.count(f'"id":"{number}"') >= 1
+        found = json.loads(ctl.ok("list", "--json", "--user", payload))
+        assert [str(key["id"]) for key in found["items"]] == [str(number)]
     assert ctl.run("list", "--status", payload).returncode != 0
     for command in ("show", "revoke"):
         assert ctl.run(command, payload).returncode != 0
