@@ -14,6 +14,7 @@
 #include "src/httpd/scrub.h"
 #include "src/httpd/status.h"
 #include "src/httpd/timer.h"
+#include "src/httpd/token.h"
 #include "src/httpd/vars.h"
 
 static void register_hooks(apr_pool_t *p)
@@ -24,6 +25,7 @@ static void register_hooks(apr_pool_t *p)
     apikey_timer_register(p);
     apikey_authn_register(p);
     apikey_basic_register(p);
+    apikey_token_register(p);
     apikey_challenge_register(p);
     apikey_authz_register(p);
     apikey_scrub_register(p);

@@ -17,6 +17,7 @@ static const apr_array_header_t no_scopes = {NULL, sizeof(char *), 0, 0, NULL};
 
 static const size_t default_cache_size = 16 * 1024 * 1024;
 static size_t cache_size;
+static bool bearer_yielded; /* AuthType Bearer is mod_auth_bearer's */
 
 size_t apikey_conf_cache_size(void)
 {
@@ -28,8 +29,14 @@ void apikey_conf_set_cache_size(size_t bytes)
     cache_size = bytes;
 }
 
+void apikey_conf_yield_bearer(void)
+{
+    bearer_yielded = true;
+}
+
 void apikey_conf_reset(void)
 {
+    bearer_yielded = false;
     cache_size = default_cache_size;
 }
 
@@ -161,7 +168,10 @@ apikey_auth_t apikey_auth_of(request_rec *r)
     if (!type) {
         return APIKEY_AUTH_OTHER;
     }
-    if (is_type(type, "Bearer") || is_type(type, "ApiKey")) {
+    if (is_type(type, "Bearer")) {
+        return bearer_yielded ? APIKEY_AUTH_OTHER : APIKEY_AUTH_BEARER;
+    }
+    if (is_type(type, "ApiKey")) {
         return APIKEY_AUTH_BEARER;
     }
     return is_type(type, "Basic") ? APIKEY_AUTH_BASIC : APIKEY_AUTH_OTHER;

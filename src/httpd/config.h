@@ -103,6 +103,10 @@ typedef enum {
 
 apikey_auth_t apikey_auth_of(request_rec *r);
 
+/* Says that AuthType Bearer is mod_auth_bearer's on this server: ours then is what its line
+ * AuthBearerProvider asks. For check_config. */
+void apikey_conf_yield_bearer(void);
+
 extern const command_rec apikey_directives[]; /* directives.c */
 
 /* Registers the checks of the whole configuration, which refuse to start (config_check.c). */

@@ -288,7 +288,7 @@ class Httpd:
         yield f"<IfModule !mpm_prefork_module>\nServerLimit {children + 4}\nThreadLimit {threads}"
         yield f"ThreadsPerChild {threads}\nMaxRequestWorkers {children * threads}"
         yield f"MinSpareThreads 1\nMaxSpareThreads {(children + 1) * threads}\n</IfModule>"
-        yield f"<IfModule mpm_prefork_module>\nServerLimit 64\nMaxRequestWorkers {threads}"
+        yield f"<IfModule mpm_prefork_module>\nServerLimit {max(64, threads)}\nMaxRequestWorkers {threads}"
         yield f"MinSpareServers 1\nMaxSpareServers {threads}\n</IfModule>"
         yield f"<IfModule cgid_module>\nScriptSock {self.folder}/cgid/sock\n</IfModule>"
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from harness import ROOT
+from harness.httpd import HAS_HTTP2
 from harness.keyfmt import insert_key, mint, mistyped
 from harness.process import VALGRIND, wait_for
 from prometheus_client.parser import text_string_to_metric_families
@@ -199,6 +200,7 @@ def test_a_request_counts_once_by_its_status(server, keys, path, key, status):
     )
 
 
+@pytest.mark.skipif(not HAS_HTTP2, reason="HTTP/2 needs a threaded MPM")
 def test_over_http2_too(server, keys):
     gain = counted(server, lambda: server.http2(["/any"] * 5, keys["alice"]))
     assert gain["apikey_requests_total", frozenset({("status", "valid")})] == 5

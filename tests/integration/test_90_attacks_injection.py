@@ -2,6 +2,7 @@
 """Attacks on SQL: no value that anybody sends, stores or configures is ever read as SQL."""
 
 import json
+from urllib.parse import quote
 
 import pytest
 from harness.apikeyctl import ApikeyCtl
@@ -58,96 +59,93 @@ def untouched(db):
     assert (rows(db), tables(db)) == before
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
-def test_injection_by_a_credential(httpd, db, untouched, payload):
-    for headers in ([("Authorization", b"Bearer " + payload.strip().encode())], [basic("alice", payload.encode())]):
-        assert httpd.get("/foreign/", headers=headers).status in (400, 401)
-    token = "".join(c for c in payload if c.isascii() and c.isalnum() or c in "-._~+/") or "x"
-    assert httpd.get("/foreign/", token).status == 401
+def test_injection_by_a_credential(httpd, db, untouched):
+    for payload in PAYLOADS:
+        for headers in ([("Authorization", b"Bearer " + payload.strip().encode())], [basic("alice", payload.encode())]):
+            assert httpd.get("/foreign/", headers=headers).status in (400, 401)
+        token = "".join(c for c in payload if c.isascii() and c.isalnum() or c in "-._~+/") or "x"
+        assert httpd.get("/foreign/", token).status == 401
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
-def test_injection_by_the_name_of_who_logs_in(httpd, db, untouched, payload):
+def test_injection_by_the_name_of_who_logs_in(httpd, db, untouched):
     """It sees its own keys, of which there are none."""
-    caller = Caller(httpd, user=None, headers=[basic(creep(payload).encode(), creep(payload).encode())])
-    listed = caller.ask("/user-api-keys?user_id=me")
-    assert listed.status in (200, 400, 401, 403)
-    if listed.status == 200:
-        assert listed.json()["items"] == []
-        assert caller.ask("/teams").json()["items"] == []
+    for payload in PAYLOADS:
+        caller = Caller(httpd, user=None, headers=[basic(creep(payload).encode(), creep(payload).encode())])
+        listed = caller.ask("/user-api-keys?user_id=me")
+        assert listed.status in (200, 400, 401, 403)
+        if listed.status == 200:
+            assert listed.json()["items"] == []
+            assert caller.ask("/teams").json()["items"] == []
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
-def test_injection_by_what_a_query_says(httpd, db, untouched, payload):
-    from urllib.parse import quote
-
-    for caller in (Caller(httpd, user="alice"), Caller(httpd, user="alice").teams()):
-        own = "me" if caller.kind == "user" else "blue"
-        for name in ("status", "cursor", "limit", "user_id", "team_id"):
-            query = {f"{caller.kind}_id": own} | {name: payload}
-            text = "&".join(f"{key}={quote(value, safe='')}" for key, value in query.items())
-            answer = caller.ask(f"{caller.keys}?{text}")
-            assert answer.status != 500
-            if answer.status == 200:
-                assert answer.json()["items"] == []
-        for number in (payload, "1" + payload):
-            assert caller.ask(f"{caller.keys}/{quote(number, safe='')}").status in (400, 404)
+def test_injection_by_what_a_query_says(httpd, db, untouched):
+    for payload in PAYLOADS:
+        for caller in (Caller(httpd, user="alice"), Caller(httpd, user="alice").teams()):
+            own = "me" if caller.kind == "user" else "blue"
+            for name in ("status", "cursor", "limit", "user_id", "team_id"):
+                query = {f"{caller.kind}_id": own} | {name: payload}
+                text = "&".join(f"{key}={quote(value, safe='')}" for key, value in query.items())
+                answer = caller.ask(f"{caller.keys}?{text}")
+                assert answer.status != 500
+                if answer.status == 200:
+                    assert answer.json()["items"] == []
+            for number in (payload, "1" + payload):
+                assert caller.ask(f"{caller.keys}/{quote(number, safe='')}").status in (400, 404)
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
-def test_injection_by_what_is_stored(httpd, db, payload):
+def test_injection_by_what_is_stored(httpd, db):
     """A description is stored as it is; whatever else takes it does so literally or refuses it."""
     alice = Caller(httpd, user="alice")
     others = rows(db)[0]
-    made = alice.create(description=payload)
-    assert made.status == 200 and made.json()["description"] == payload
-    number = made.json()["id"]
-    assert alice.update(number, description=payload + payload).json()["description"] == payload + payload
-    assert alice.create(scopes=[payload]).status == 400
-    header = [("Idempotency-Key", creep(payload).encode())]
-    assert alice.rotate(number, headers=header, grace_seconds=10).status in (200, 400)
-    assert Caller(httpd, "/admin", user="root").check(payload).status in (400, 401, 404)
-    assert alice.teams().create(payload).status in (400, 403, 404)
-    assert [row for row in rows(db)[0] if row in others] == others
-    assert db.value(f"SELECT COUNT(*) FROM api_keys WHERE owner_id = 'alice' AND id = {number}") == "1"
+    for payload in PAYLOADS:
+        made = alice.create(description=payload)
+        assert made.status == 200 and made.json()["description"] == payload
+        number = made.json()["id"]
+        assert alice.update(number, description=payload + payload).json()["description"] == payload + payload
+        assert alice.create(scopes=[payload]).status == 400
+        header = [("Idempotency-Key", creep(payload).encode())]
+        assert alice.rotate(number, headers=header, grace_seconds=10).status in (200, 400)
+        assert Caller(httpd, "/admin", user="root").check(payload).status in (400, 401, 404)
+        assert alice.teams().create(payload).status in (400, 403, 404)
+        assert [row for row in rows(db)[0] if row in others] == others
+        assert db.value(f"SELECT COUNT(*) FROM api_keys WHERE owner_id = 'alice' AND id = {number}") == "1"
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
-def test_injection_by_the_command_line(db, scratch, payload):
+def test_injection_by_the_command_line(db, scratch):
     ctl = ApikeyCtl(db, scratch.folder("ctl"))
     others = rows(db)[0]
-    made = ctl.run("create", "--json", "--user", payload, "--description", payload)
-    assert made.returncode in (0, 2)
-    if made.returncode == 0:
-        number = json.loads(made.stdout)["id"]
-        shown = json.loads(ctl.ok("show", "--json", number))
-        assert (shown["owner_id"], shown["description"]) == (payload, payload)
-        found = json.loads(ctl.ok("list", "--json", "--user", payload))
-        assert [str(key["id"]) for key in found["items"]] == [str(number)]
-    assert ctl.run("list", "--status", payload).returncode != 0
-    for command in ("show", "revoke"):
-        assert ctl.run(command, payload).returncode != 0
-    assert ctl.run("check", input=payload).returncode != 0
-    assert [row for row in rows(db)[0] if row in others] == others
+    for payload in PAYLOADS[::3]:
+        made = ctl.run("create", "--json", "--user", payload, "--description", payload)
+        assert made.returncode in (0, 2)
+        if made.returncode == 0:
+            number = json.loads(made.stdout)["id"]
+            shown = json.loads(ctl.ok("show", "--json", number))
+            assert (shown["owner_id"], shown["description"]) == (payload, payload)
+            found = json.loads(ctl.ok("list", "--json", "--user", payload))
+            assert [str(key["id"]) for key in found["items"]] == [str(number)]
+        assert ctl.run("list", "--status", payload).returncode != 0
+        for command in ("show", "revoke"):
+            assert ctl.run(command, payload).returncode != 0
+        assert ctl.run("check", input=payload).returncode != 0
+        assert [row for row in rows(db)[0] if row in others] == others
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
-def test_injection_by_what_a_row_holds(httpd, db, payload):
+def test_injection_by_what_a_row_holds(httpd, db):
     """An owner's name goes from the database to applications, logs and back into statements."""
-    number, key = insert_key(db, "user", payload.strip())  # the table takes no name with spaces around it
-    assert httpd.get("/api/", key).status in (200, 401)
-    db.sql(f"UPDATE api_keys SET revoked_at = UTC_TIMESTAMP(3) WHERE id = {number}")
-    assert db.value(f"SELECT COUNT(*) FROM api_keys WHERE id <> {number} AND revoked_at IS NOT NULL") == "0"
+    for done, payload in enumerate(PAYLOADS[::2]):
+        number, key = insert_key(db, "user", payload.strip())  # the table takes no name with spaces around it
+        assert httpd.get("/api/", key).status in (200, 401)
+        db.sql(f"UPDATE api_keys SET revoked_at = UTC_TIMESTAMP(3) WHERE id = {number}")
+        assert db.value(f"SELECT COUNT(*) FROM api_keys WHERE revoked_at IS NOT NULL AND id <> {number}") == str(done)
 
 
-@pytest.mark.parametrize("name", [
-    "members; DROP TABLE api_keys", "members WHERE 1=1", "`members`", "a.b.c", "members--", "(SELECT 1)", "m'", "members x",
-    "members/**/", "", "1=1",
-])  # fmt: skip
-def test_injection_by_the_configuration(make_httpd, database, name):
-    httpd = make_httpd(f'ApiKeyTeamsTable "{name}"\n', dbd=database.dbd_params(), start=False)
-    status, said = httpd.configtest()
-    assert status == 1 and "ApiKeyTeamsTable" in said
+def test_injection_by_the_configuration(make_httpd, module_database):
+    httpd = make_httpd(dbd=module_database.dbd_params(), start=False)
+    for name in ("members; DROP TABLE api_keys", "members WHERE 1=1", "`members`", "a.b.c", "members--", "(SELECT 1)", "m'",
+                 "members x", "members/**/", "", "1=1"):  # fmt: skip
+        httpd.config = f'ApiKeyTeamsTable "{name}"\n'
+        status, said = httpd.configtest()
+        assert status == 1 and "ApiKeyTeamsTable" in said, name
 
 
 def test_a_key_is_still_a_key(httpd, db):

@@ -20,7 +20,7 @@ LAYERS = [
     ["challenge", "check", "manage_keys", "manage_read"],
     ["basic", "manage_answer"],
     ["authn", "authz", "fixups", "vars", "config_check", "directives", "manage", "prometheus",
-     "status"],
+     "status", "token"],
 ]
 # Headers that only some files may see.
 RESERVED = {
