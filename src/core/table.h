@@ -60,7 +60,8 @@ bool apikey_table_put(const apikey_table_t *table, apikey_mac_t mac, const uint6
                       unsigned int words, int64_t now_ms, int64_t worthless_ms, bool *evicted);
 
 /* How many slots hold something, of worth or not. Looks at every bucket, or, of a table of more
- * than APIKEY_TABLE_SAMPLE, at so many at equal distances, which is exact to a percent or so. */
+ * than APIKEY_TABLE_SAMPLE, at so many at equal distances, which is exact to a percent or so.
+ */
 uint64_t apikey_table_taken(const apikey_table_t *table);
 
 /* Removes an entry. One that is being put at this moment may be there afterwards, or not. */

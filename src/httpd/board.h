@@ -50,7 +50,7 @@ typedef struct {
     apikey_lease_t feed_lease;
     _Atomic int64_t feed_due_ms;
     _Atomic int64_t prune_due_ms;
-    _Atomic int feed_trouble; /* logged once, not every time */
+    _Atomic int feed_trouble;     /* logged once, not every time */
     _Atomic int64_t feed_read_ms; /* up to when it is known; 0: never read */
     _Atomic int prune_trouble;
     _Atomic unsigned int feed_state;

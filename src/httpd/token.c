@@ -12,8 +12,8 @@
 /* httpd's trunk has it; a symbol of the header, so that a release that takes it over does. */
 #ifdef AUTHT_PROVIDER_GROUP
 
-/* What mod_auth_bearer makes of each: MISMATCH asks the next provider, GENERAL_ERROR is 500, all
- * others are 401. */
+/* What mod_auth_bearer makes of each: MISMATCH asks the next provider, GENERAL_ERROR is 500,
+ * all others are 401. */
 static autht_status status_of(apikey_verdict_t verdict)
 {
     switch (verdict) {

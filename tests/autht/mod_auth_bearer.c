@@ -34,7 +34,8 @@ static int check_authn(request_rec *r)
     if (!type || ap_cstr_casecmp(type, "Bearer") != 0) {
         return DECLINED;
     }
-    provider = *name ? ap_lookup_provider(AUTHT_PROVIDER_GROUP, *name, AUTHT_PROVIDER_VERSION) : NULL;
+    provider =
+        *name ? ap_lookup_provider(AUTHT_PROVIDER_GROUP, *name, AUTHT_PROVIDER_VERSION) : NULL;
     if (!provider) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
