@@ -10,6 +10,38 @@
 SET NAMES utf8mb4;
 SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION';
 
+-- What SQL and apikeyctl mint by, and what is installed.
+CREATE TABLE IF NOT EXISTS api_key_settings (
+    name  VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    value VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    PRIMARY KEY (name)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+
+-- Tables of an older version get what is new, each step by itself: one that was broken off goes on.
+-- Those of a newer version are left alone.
+-- 1 to 2: the idempotency key of a rotation.
+DROP PROCEDURE IF EXISTS api_key_migrate;
+DELIMITER //
+CREATE PROCEDURE api_key_migrate() SQL SECURITY INVOKER MODIFIES SQL DATA
+BEGIN
+    IF (SELECT value + 0 FROM api_key_settings WHERE name = 'schema_version') > 2 THEN
+        SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT =
+            'the tables are of a newer version; use the schema.sql that came with them';
+    END IF;
+    IF EXISTS (SELECT 1 FROM information_schema.TABLES
+                WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'api_key_secrets')
+       AND NOT EXISTS (SELECT 1 FROM information_schema.COLUMNS
+                        WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'api_key_secrets'
+                          AND COLUMN_NAME = 'request') THEN
+        ALTER TABLE api_key_secrets
+            ADD COLUMN request VARBINARY(255) NULL
+                COMMENT 'idempotency key of the rotation that made it';
+    END IF;
+END//
+DELIMITER ;
+CALL api_key_migrate();
+DROP PROCEDURE api_key_migrate;
+
 -- A key is what an owner holds: one row, one id, one description.
 CREATE TABLE IF NOT EXISTS api_keys (
     id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
@@ -54,7 +86,7 @@ CREATE TABLE IF NOT EXISTS api_key_secrets (
     expires_at  DATETIME(3) NULL COMMENT 'NULL: as long as the key',
     request     VARBINARY(255) NULL COMMENT 'idempotency key of the rotation that made it',
     PRIMARY KEY (digest),
-    UNIQUE KEY api_key_secrets_key (key_id, request),
+    KEY api_key_secrets_key (key_id),
     CONSTRAINT api_key_secrets_of_key FOREIGN KEY (key_id)
         REFERENCES api_keys (id) ON DELETE CASCADE
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
@@ -98,12 +130,6 @@ CREATE TABLE IF NOT EXISTS api_key_changes (
     PRIMARY KEY (id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
-CREATE TABLE IF NOT EXISTS api_key_settings (
-    name  VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    value VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-    PRIMARY KEY (name)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
-
 -- The audit trail, written by the triggers below and by nothing else, in the transaction of the
 -- change. It outlives the keys it tells of. Rows may be deleted when they are old.
 CREATE TABLE IF NOT EXISTS api_key_events (
@@ -136,7 +162,6 @@ CREATE TABLE IF NOT EXISTS api_key_denials (
     PRIMARY KEY (actor)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
--- What SQL and apikeyctl mint by, and what is installed.
 INSERT IGNORE INTO api_key_settings (name, value) VALUES
     ('schema_version', '2'),
     ('instance', UUID()),
@@ -146,29 +171,6 @@ INSERT IGNORE INTO api_key_settings (name, value) VALUES
     ('feed', 'none'),
     ('events', 'none');
 
--- Tables of an older version get what is new, each step by itself: one that was broken off goes on.
--- 1 to 2: the idempotency key of a rotation.
-DROP PROCEDURE IF EXISTS api_key_migrate;
-DELIMITER //
-CREATE PROCEDURE api_key_migrate() SQL SECURITY INVOKER MODIFIES SQL DATA
-BEGIN
-    IF (SELECT value + 0 FROM api_key_settings WHERE name = 'schema_version') > 2 THEN
-        SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT =
-            'the tables are of a newer version; use the schema.sql that came with them';
-    END IF;
-    IF NOT EXISTS (SELECT 1 FROM information_schema.COLUMNS
-                    WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'api_key_secrets'
-                      AND COLUMN_NAME = 'request') THEN
-        ALTER TABLE api_key_secrets
-            ADD COLUMN request VARBINARY(255) NULL
-                COMMENT 'idempotency key of the rotation that made it',
-            DROP KEY api_key_secrets_key,
-            ADD UNIQUE KEY api_key_secrets_key (key_id, request);
-    END IF;
-END//
-DELIMITER ;
-CALL api_key_migrate();
-DROP PROCEDURE api_key_migrate;
 UPDATE api_key_settings SET value = '2' WHERE name = 'schema_version';
 
 -- Every key with its state and its use. The literals carry a collation of their
@@ -190,6 +192,8 @@ SELECT k.id, k.owner_type, k.owner_id, k.description, k.scopes, k.last_four,
 -- digest, for local variables are written to the binary log with their values; it is kept in a
 -- user variable, from which the last statement shows it, and which is then emptied.
 -- Made with IF NOT EXISTS: to drop them would take EXECUTE from those it was granted to.
+-- In a regular expression `$` also matches before a line feed at the end: hence [^...], which does
+-- not.
 DELIMITER //
 
 -- A secret, its digest and its last four characters; to be called by api_key_create and
@@ -249,7 +253,7 @@ BEGIN
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT =
             'a pepper is in use, which SQL does not know: create and rotate keys with apikeyctl';
     END IF;
-    IF COALESCE(prefix NOT REGEXP '^[a-z0-9]{2,20}$' OR CHAR_LENGTH(prefix) > 20, TRUE) THEN
+    IF COALESCE(prefix REGEXP '[^a-z0-9]' OR CHAR_LENGTH(prefix) NOT BETWEEN 2 AND 20, TRUE) THEN
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT =
             'prefix of api_key_settings: 2 to 20 of a-z and 0-9';
     END IF;
@@ -284,7 +288,7 @@ BEGIN
         RESIGNAL;
     END;
 
-    IF COALESCE(p_owner_type NOT IN ('user', 'team'), TRUE) THEN
+    IF COALESCE(p_owner_type NOT IN ('user', 'team') OR CHAR_LENGTH(p_owner_type) <> 4, TRUE) THEN
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'owner_type: user or team';
     END IF;
     IF COALESCE(CHAR_LENGTH(p_owner_id) NOT BETWEEN 1 AND 255, TRUE) THEN
@@ -315,7 +319,7 @@ BEGIN
             DECLARE CONTINUE HANDLER FOR SQLEXCEPTION SET expires = NULL;
             IF p_expires_at REGEXP
                '^[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,3})?)?$'
-               AND RIGHT(p_expires_at, 1) <> CHAR(10 USING utf8mb4) THEN
+               AND p_expires_at NOT REGEXP '[^0-9 :.-]' THEN
                 SET expires = CAST(p_expires_at AS DATETIME(3));
             END IF;
         END;
@@ -383,13 +387,12 @@ BEGIN
         RESIGNAL;
     END;
 
-    IF COALESCE(p_id NOT REGEXP '^[1-9][0-9]{0,17}$' OR RIGHT(p_id, 1) NOT REGEXP '[0-9]', TRUE)
-    THEN
+    IF COALESCE(p_id REGEXP '[^0-9]' OR p_id LIKE '0%' OR CHAR_LENGTH(p_id) NOT BETWEEN 1 AND 18,
+                TRUE) THEN
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'id: the number of a key';
     END IF;
-    IF COALESCE(p_grace_seconds NOT REGEXP '^[0-9]{1,7}$'
-                OR RIGHT(p_grace_seconds, 1) NOT REGEXP '[0-9]' OR p_grace_seconds + 0 > 2592000,
-                TRUE) THEN
+    IF COALESCE(p_grace_seconds REGEXP '[^0-9]' OR CHAR_LENGTH(p_grace_seconds) NOT BETWEEN 1 AND 7
+                OR p_grace_seconds + 0 > 2592000, TRUE) THEN
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT =
             'grace_seconds: 0 to 2592000, how long the old secret goes on working';
     END IF;
@@ -457,8 +460,8 @@ CREATE PROCEDURE IF NOT EXISTS api_key_revoke(
     IN p_id LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin)
     SQL SECURITY INVOKER MODIFIES SQL DATA
 BEGIN
-    IF COALESCE(p_id NOT REGEXP '^[1-9][0-9]{0,17}$' OR RIGHT(p_id, 1) NOT REGEXP '[0-9]', TRUE)
-    THEN
+    IF COALESCE(p_id REGEXP '[^0-9]' OR p_id LIKE '0%' OR CHAR_LENGTH(p_id) NOT BETWEEN 1 AND 18,
+                TRUE) THEN
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'id: the number of a key';
     END IF;
     UPDATE api_keys k

@@ -159,6 +159,8 @@ static const char *const text[APIKEY_SQL_COUNT] = {
     [APIKEY_SQL_LIST_OWNER] =
         LIST(PAGE("k.owner_type = ? AND k.owner_id = ? AND " BYTES("k.owner_id") " = ? AND ")),
     [APIKEY_SQL_GET_SETTING] = "SELECT " BYTES("value") " FROM api_key_settings WHERE name = ?",
+    [APIKEY_SQL_SETTINGS] =
+        "SELECT " BYTES("name") ", " BYTES("value") " FROM api_key_settings",
     [APIKEY_SQL_SET_SETTING] = "INSERT INTO api_key_settings (name, value) VALUES (?, ?) "
                                "ON DUPLICATE KEY UPDATE value = VALUES(value)",
     [APIKEY_SQL_ACT_AS] = "SET @apikey_actor = ?, @apikey_client = ?",
@@ -230,14 +232,14 @@ int apikey_sql_reads(apikey_sql_t statement)
     return strncmp(text[statement], "SELECT", 6) == 0;
 }
 
-/* The length of the identifier that `text` begins with; 0 where it does not. */
-static size_t identifier(const char *text)
+/* The length of the identifier that `name` begins with; 0 where it does not. */
+static size_t identifier(const char *name)
 {
     static const char letters[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_$";
-    const size_t len = strspn(text, letters);
+    const size_t len = strspn(name, letters);
 
-    return len <= APIKEY_SQL_NAME_MAX && len > strspn(text, "0123456789") ? len : 0;
+    return len <= APIKEY_SQL_NAME_MAX && len > strspn(name, "0123456789") ? len : 0;
 }
 
 bool apikey_sql_table_ok(const char *name)

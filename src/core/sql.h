@@ -35,6 +35,7 @@ typedef enum {
                              */
     APIKEY_SQL_GET_SETTING, /* (name) -> value */
     APIKEY_SQL_SET_SETTING, /* (name, value) */
+    APIKEY_SQL_SETTINGS,    /* () -> name, value */
     APIKEY_SQL_ACT_AS,      /* (actor, client) */
     APIKEY_SQL_DENIED,      /* (what, owner type, owner, key id) */
     APIKEY_SQL_EVENTS,      /* (before id, key id, key id, since us, limit) -> the columns of

@@ -122,3 +122,27 @@ apikey_db_status_t apikey_store_set_setting(apikey_db_t *db, const char *name,
     const apikey_arg_t args[] = {apikey_arg_text(name), apikey_arg_text(value)};
     return apikey_db_run(db, APIKEY_SQL_SET_SETTING, args, NULL, NULL);
 }
+
+typedef struct {
+    apikey_setting_fn each;
+    void *baton;
+} settings_t;
+
+static bool settings_row(const apikey_col_t *cols, void *baton)
+{
+    const settings_t *settings = baton;
+    const char *name = apikey_store_text(&cols[0]);
+    const char *value = apikey_store_text(&cols[1]);
+
+    if (name && value) {
+        settings->each(name, value, settings->baton);
+    }
+    return true;
+}
+
+apikey_db_status_t apikey_store_settings(apikey_db_t *db, apikey_setting_fn each, void *baton)
+{
+    settings_t settings = {each, baton};
+
+    return apikey_db_run(db, APIKEY_SQL_SETTINGS, NULL, settings_row, &settings);
+}

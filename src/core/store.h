@@ -27,6 +27,10 @@ apikey_db_status_t apikey_store_get_setting(apikey_db_t *db, const char *name, a
 apikey_db_status_t apikey_store_set_setting(apikey_db_t *db, const char *name,
                                             const char *value);
 
+/* Calls `each` for every setting. */
+typedef void (*apikey_setting_fn)(const char *name, const char *value, void *baton);
+apikey_db_status_t apikey_store_settings(apikey_db_t *db, apikey_setting_fn each, void *baton);
+
 /* -- keys as an administrator sees them: store_list.c ----------------------------------------
  */
 

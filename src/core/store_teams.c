@@ -3,6 +3,7 @@
 
 #include "judge.h"
 #include "store_row.h"
+#include "utf8.h"
 
 #include <string.h>
 
@@ -42,7 +43,8 @@ static bool member_row(const apikey_col_t *cols, void *baton)
     const char *user = apikey_store_text(&cols[1]);
     const bool manage = cols[2].number != 0;
 
-    if (!team || apikey_judge_owner(APIKEY_OWNER_TEAM, team, cols[0].len) || !user ||
+    if (!team || apikey_judge_owner(APIKEY_OWNER_TEAM, team, cols[0].len) ||
+        apikey_utf8_chars(team) < 0 || !user ||
         (members->team && strcmp(members->team, team) != 0) ||
         (members->user && strcmp(members->user, user) != 0) || (members->managers && !manage)) {
         return true;

@@ -45,6 +45,10 @@ typedef struct {
     _Atomic int64_t open_since_ms; /* 0: closed */
     _Atomic int64_t next_probe_ms;
 
+    /* api_key_settings (settings.c) */
+    _Atomic int64_t settings_due_ms;
+    _Atomic int settings_checked;
+
     /* The change feed (feed.c). Two states: a reader that dies while it writes the next one
      * leaves the present one whole. */
     apikey_lease_t feed_lease;

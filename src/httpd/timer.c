@@ -7,6 +7,7 @@
 #include "dbd.h"
 #include "feed.h"
 #include "lookup.h"
+#include "settings.h"
 #include "usage.h"
 #include "workers.h"
 
@@ -38,7 +39,7 @@ typedef struct {
     server_rec *server; /* the first that has it */
     server_rec *feeder; /* the one that wants the feed read most often */
     server_rec *writer; /* the one that wants usage written most often */
-    atomic_bool feeding, writing, probing;
+    atomic_bool feeding, writing, probing, comparing;
 } task_t;
 
 static struct {
@@ -83,6 +84,14 @@ static void probe(void *baton, apr_pool_t *pool)
     atomic_store(&task->probing, false);
 }
 
+static void compare(void *baton, apr_pool_t *pool)
+{
+    task_t *task = baton;
+
+    apikey_settings_check(task->server, pool);
+    atomic_store(&task->comparing, false);
+}
+
 static void start(task_t *task, atomic_bool *busy, apikey_work_fn work)
 {
     if (!atomic_exchange(busy, true) && !apikey_workers_do(task->realm, work, task)) {
@@ -110,6 +119,9 @@ static void tick_task(task_t *task, int64_t now)
     }
     if (apikey_usage_due(task->writer, now)) {
         start(task, &task->writing, write_usage);
+    }
+    if (apikey_settings_due(task->server, now)) {
+        start(task, &task->comparing, compare);
     }
 }
 

@@ -60,12 +60,13 @@ class Httpd:
     `config` is the test's own configuration; it may use ${folder}, ${htdocs} and ${port}. `modules` are loaded
     beside the basic ones ("proxy_http", "cache_disk"). `mounts` puts applications of apps.py on paths, with their
     modules and configuration. `dbd` is a DBDParams string. `apikey=False` leaves our own module out.
+    `tolerated` are lines of the error log that any of its tests may come upon.
     `children` processes of `threads` threads each serve, and never more, so that tests can count per child.
     """
 
     def __init__(
         self, folder, config="", *, modules=(), mounts=None, dbd=None, apikey=True, children=1, threads=25,
-        log_level="info", env=None,
+        log_level="info", env=None, tolerated=(),
     ):  # fmt: skip
         self.folder = Path(folder)
         self.htdocs = self.folder / "htdocs"
@@ -83,6 +84,7 @@ class Httpd:
         self.port = free_port()
         self._process = None
         self._expected = []
+        self._tolerated = [(re.compile(pattern), False) for pattern in tolerated]
         self._checked = 0
         self._lay_out()
 
@@ -197,7 +199,7 @@ class Httpd:
         """AssertionError with every line since the last check that is at warn or above, or in no log format at
         all (glibc, sanitizers), and that nobody expected; and with every line about a child that died."""
         lines, self._checked = _read(self.error_log, self._checked)
-        expected, self._expected = self._expected, []
+        expected, self._expected = self._expected + self._tolerated, []
         bad = [line for line in lines if not self._harmless(line, expected)]
         if bad:
             raise AssertionError("unexpected in httpd's error log:\n" + "\n".join(bad))

@@ -47,10 +47,17 @@ def _unescape(text):
 def _rows(xml):
     """Rows of the last result set as dicts of text, None for NULL. The client's XML is not always well-formed
     (control characters), and its tabular output cannot tell NULL from 'NULL': hence no parser of the library."""
-    last = xml.rpartition("<resultset")[2]
+    return _results(xml)[-1] if "<resultset" in xml else []
+
+
+def _results(xml):
+    """The rows of every result set."""
     return [
-        {_unescape(name): None if value is None else _unescape(value) for name, value in _fields(row)}
-        for row in _ROW.findall(last)
+        [
+            {_unescape(name): None if value is None else _unescape(value) for name, value in _fields(row)}
+            for row in _ROW.findall(result)
+        ]
+        for result in xml.split("<resultset")[1:]
     ]
 
 
@@ -125,12 +132,20 @@ class MariaDB:
 
     def sql(self, text, db=None, user=None, password=None):
         """Runs statements and returns the rows of the last result set: dicts of text, None for NULL."""
+        return (self.results(text, db, user, password) or [[]])[-1]
+
+    def results(self, text, db=None, user=None, password=None):
+        """Runs statements and returns the rows of every result set."""
         done = subprocess.run(
-            self._client(db, user), input=_bytes(text), capture_output=True, env=self._client_env(user, password)
+            self._client(db, user), input=_bytes(self.translate(text)), capture_output=True, env=self._client_env(user, password)
         )
         if done.returncode:
             raise SqlError(done.stderr.decode(errors="replace"))
-        return _rows(done.stdout.decode(errors="surrogateescape"))
+        return _results(done.stdout.decode(errors="surrogateescape"))
+
+    def translate(self, text):
+        """SQL as this server wants it."""
+        return text
 
     def value(self, text, db=None):
         """The first column of the first row."""
@@ -229,6 +244,9 @@ class Database:
     def sql(self, text, user=None, password=None):
         return self.server.sql(text, self.name, user, password)
 
+    def results(self, text, user=None, password=None):
+        return self.server.results(text, self.name, user, password)
+
     def value(self, text):
         return self.server.value(text, self.name)
 
@@ -249,6 +267,7 @@ class Session:
     """
 
     def __init__(self, server, db):
+        self._server = server
         self._client = subprocess.Popen(
             server._client(db, None), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=server._client_env(None, None),
@@ -264,7 +283,7 @@ class Session:
         """Sends statements without waiting: for those that another session's lock holds up."""
         self._marks += 1
         self._mark = f"session-mark-{self._marks}"
-        self._client.stdin.write(_bytes(text) + f";\nSELECT '{self._mark}' AS mark;\n".encode())
+        self._client.stdin.write(_bytes(self._server.translate(text)) + f";\nSELECT '{self._mark}' AS mark;\n".encode())
         self._client.stdin.flush()
 
     def rows(self):

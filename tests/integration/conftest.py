@@ -11,6 +11,7 @@ import pytest
 from harness.apikeyctl import ApikeyCtl
 from harness.httpd import Httpd
 from harness import mysql
+from harness import store as store_program
 from harness.mariadb import MariaDB
 from harness.scratch import Scratch
 
@@ -70,6 +71,19 @@ def module_database(mariadb):
 def ctl(database, scratch):
     """apikeyctl on the test's database."""
     return ApikeyCtl(database, scratch.folder("ctl"))
+
+
+@pytest.fixture(scope="session")
+def make_store(scratch):
+    """make_store(database, user, password): the store on a database."""
+    store_program.build()
+    return lambda database, *login: store_program.Store(database, scratch.folder("store"), *login)
+
+
+@pytest.fixture
+def store(database, make_store):
+    """The store on the test's database."""
+    return make_store(database)
 
 
 @pytest.fixture
