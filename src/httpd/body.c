@@ -12,7 +12,7 @@
 #include <util_filter.h>
 
 /* For all of it: a client that sends a byte now and then keeps a thread for no longer. */
-enum { TIME_MS = 20 * 1000 };
+enum { TIME_MS = 10 * 1000 };
 
 void apikey_body_refuse(request_rec *r)
 {

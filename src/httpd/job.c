@@ -21,6 +21,7 @@ struct apikey_job_t {
     int shares;     /* from here on only with the mutex held */
     bool abandoned; /* the request waits no longer */
     bool changing;  /* the database is perhaps no longer as it was */
+    bool changed;   /* it certainly is not */
     bool done;
     apikey_job_end_t end;
 };
@@ -66,6 +67,13 @@ bool apikey_job_may_change(apikey_job_t *job)
     return may;
 }
 
+void apikey_job_changed(apikey_job_t *job)
+{
+    pthread_mutex_lock(&mutex);
+    job->changed = true;
+    pthread_mutex_unlock(&mutex);
+}
+
 static bool is_abandoned(const apikey_job_t *job)
 {
     bool abandoned;
@@ -88,10 +96,16 @@ static apikey_db_status_t attempt(apikey_db_t *db, void *baton)
     }
     rv = job->work(db, job->baton);
     pthread_mutex_lock(&mutex);
-    job->end = rv == APIKEY_DB_OK                             ? APIKEY_JOB_DONE
-               : rv == APIKEY_DB_UNREACHABLE && job->changing ? APIKEY_JOB_UNKNOWN
-                                                              : APIKEY_JOB_NOT_DONE;
-    rv = job->end == APIKEY_JOB_UNKNOWN ? APIKEY_DB_FAILED : rv;
+    if (rv == APIKEY_DB_OK) {
+        job->end = APIKEY_JOB_DONE;
+    }
+    else if (job->changed || (rv == APIKEY_DB_UNREACHABLE && job->changing)) {
+        job->end = APIKEY_JOB_UNKNOWN;
+        rv = APIKEY_DB_FAILED;
+    }
+    else {
+        job->end = APIKEY_JOB_NOT_DONE;
+    }
     pthread_mutex_unlock(&mutex);
     return rv;
 }

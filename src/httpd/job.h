@@ -35,6 +35,10 @@ apikey_job_end_t apikey_job_run(apikey_job_t *job, apikey_job_fn work, void *bat
  * not. What goes wrong after this is not tried again. */
 bool apikey_job_may_change(apikey_job_t *job);
 
+/* For the work: the change is made. Whatever fails after this, it may not be said that nothing
+ * was changed. */
+void apikey_job_changed(apikey_job_t *job);
+
 /* The caller's share in the job and its pool. */
 void apikey_job_release(apikey_job_t *job);
 

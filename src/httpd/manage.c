@@ -49,6 +49,7 @@ typedef enum {
 typedef struct {
     resource_t resource;
     int method;
+    bool of_owner;   /* whom the query names */
     bool empty_body; /* is as good as {} */
     const char *name;
     const char *parameters; /* of the query, one space behind each */
@@ -57,17 +58,16 @@ typedef struct {
 } route_t;
 
 static const route_t routes[] = {
-    {KEYS, M_GET, false, "list", "user_id team_id limit cursor ", apikey_read_list,
-     apikey_manage_list},
-    {KEYS, M_POST, false, "create", "", apikey_read_create, apikey_manage_create},
-    {KEY, M_GET, false, "show", "", NULL, apikey_manage_show},
-    {KEY, M_PATCH, false, "update", "", apikey_read_update, apikey_manage_update},
-    {ROTATION, M_POST, true, "rotate", "", apikey_read_rotate, apikey_manage_rotate},
-    {CHECK, M_POST, false, "check", "", apikey_read_check, apikey_manage_check},
-    {ALL_KEYS, M_GET, false, "list", "user_id team_id limit cursor status ",
+    {KEYS, M_GET, true, false, "list", "limit cursor ", apikey_read_list, apikey_manage_list},
+    {KEYS, M_POST, false, false, "create", "", apikey_read_create, apikey_manage_create},
+    {KEY, M_GET, false, false, "show", "", NULL, apikey_manage_show},
+    {KEY, M_PATCH, false, false, "update", "", apikey_read_update, apikey_manage_update},
+    {ROTATION, M_POST, false, true, "rotate", "", apikey_read_rotate, apikey_manage_rotate},
+    {CHECK, M_POST, false, false, "check", "", apikey_read_check, apikey_manage_check},
+    {ALL_KEYS, M_GET, false, false, "list", "user_id team_id status limit cursor ",
      apikey_read_list_all, apikey_manage_list},
-    {ME, M_GET, false, "me", "", apikey_read_me, NULL},
-    {TEAMS, M_GET, false, "teams", "", NULL, apikey_manage_teams},
+    {ME, M_GET, false, false, "me", "", apikey_read_me, NULL},
+    {TEAMS, M_GET, false, false, "teams", "", NULL, apikey_manage_teams},
 };
 
 /* What was asked for. */
@@ -76,17 +76,6 @@ typedef struct {
     apikey_owner_t type;
     uint64_t id; /* 0: the URL names none, or one that cannot be */
 } target_t;
-
-/* Numbers as the database gives them, written in the one way there is. */
-static uint64_t read_id(const char *text, size_t len)
-{
-    if (*text == '0' || len == 0 || len > 19 || strspn(text, "0123456789") != len) {
-        return 0;
-    }
-    return (uint64_t)apr_strtoi64(text, NULL, 10) <= INT64_MAX
-               ? (uint64_t)apr_strtoi64(text, NULL, 10)
-               : 0;
-}
 
 /* Below `user-api-keys` or `team-api-keys`: nothing, `/`, `/check`, `/7`, `/7/rotate`. */
 static void find_key(const char *path, target_t *target)
@@ -104,7 +93,9 @@ static void find_key(const char *path, target_t *target)
     }
     else if (len > 0 && (!path[len] || strcmp(path + len, "/rotate") == 0)) {
         target->resource = path[len] ? ROTATION : KEY;
-        target->id = read_id(path, len);
+        if (!apikey_read_number(path, len, INT64_MAX, &target->id)) {
+            target->id = 0;
+        }
     }
 }
 
@@ -192,15 +183,6 @@ static bool is_listed(const char *list, const char *name)
     return false;
 }
 
-/* On the keys of a user `team_id` is no more known than any other name. */
-static const char *parameters_of(const route_t *route, const apikey_operation_t *op)
-{
-    if (route->resource != KEYS || !*route->parameters) {
-        return route->parameters;
-    }
-    return op->type == APIKEY_OWNER_TEAM ? "team_id limit cursor " : "user_id limit cursor ";
-}
-
 static bool read_query(request_rec *r, const route_t *route, apikey_operation_t *op)
 {
     const char *why = apikey_query_read(op->pool, r->args, &op->query);
@@ -214,7 +196,8 @@ static bool read_query(request_rec *r, const route_t *route, apikey_operation_t 
     for (i = 0; i < names->nelts; i++) {
         const char *name = APR_ARRAY_IDX(names, i, apr_table_entry_t).key;
 
-        if (!is_listed(parameters_of(route, op), name)) {
+        if (!is_listed(route->parameters, name) &&
+            !(route->of_owner && strcmp(name, apikey_read_owner_field(op)) == 0)) {
             return apikey_operation_refuse_field(op, name, "is not known here");
         }
     }
@@ -288,9 +271,9 @@ static apikey_db_status_t run(apikey_db_t *db, void *baton)
 {
     const errand_t *errand = baton;
     apikey_operation_t *op = errand->op;
-    apikey_db_status_t rv = APIKEY_DB_OK;
+    apikey_db_status_t rv = apikey_db_check_charset(db);
 
-    if (!op->denial.denied) {
+    if (rv == APIKEY_DB_OK && !op->denial.denied) {
         rv = errand->route->work(db, op);
     }
     return rv == APIKEY_DB_OK && op->denial.denied ? apikey_access_record(db, op) : rv;
@@ -303,9 +286,10 @@ static void log_end(request_rec *r, const apikey_operation_t *op)
                       op->name, op->complaint);
     }
     if (op->denial.denied) {
-        ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, r,
-                      "AK0071: managing API keys (%s): user %s may not, key %" APR_UINT64_T_FMT,
-                      op->name, ap_escape_logitem(r->pool, r->user), op->id);
+        ap_log_rerror(
+            APLOG_MARK, APLOG_NOTICE, 0, r,
+            "AK0071: managing API keys (%s): user %s is not allowed to, key %" APR_UINT64_T_FMT,
+            op->name, ap_escape_logitem(r->pool, r->user), op->id);
     }
     if (op->changed) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,

@@ -81,7 +81,7 @@ bool apikey_access_resolve(apikey_operation_t *op, const char *named)
 
 apikey_db_status_t apikey_access_record(apikey_db_t *db, apikey_operation_t *op)
 {
-    apikey_db_status_t rv = apikey_store_act_as(db, op->user, op->client);
+    apikey_db_status_t rv = apikey_store_act_as(db, op->actor, op->client);
 
     if (rv == APIKEY_DB_OK) {
         rv =

@@ -27,7 +27,7 @@ static int send_json(request_rec *r, int status, const json_t *json)
 {
     char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     const size_t len = text ? strlen(text) : 0;
-    int sent = -1;
+    int sent;
 
     if (!text) {
         return HTTP_INTERNAL_SERVER_ERROR;
@@ -39,7 +39,6 @@ static int send_json(request_rec *r, int status, const json_t *json)
     r->status = status;
     ap_set_content_length(r, (apr_off_t)len);
     sent = ap_rwrite(text, (int)len, r);
-    ap_rflush(r);
     OPENSSL_cleanse(text, len); /* it may have a new secret */
     free(text);
     return sent < 0 ? AP_FILTER_ERROR : OK;

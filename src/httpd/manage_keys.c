@@ -107,7 +107,7 @@ typedef apikey_db_status_t (*change_fn)(apikey_db_t *db, apikey_operation_t *op,
 static apikey_db_status_t change(apikey_db_t *db, apikey_operation_t *op, change_fn fn,
                                  apikey_outcome_t *outcome)
 {
-    apikey_db_status_t rv = apikey_store_act_as(db, op->user, op->client);
+    apikey_db_status_t rv = apikey_store_act_as(db, op->actor, op->client);
 
     *outcome = APIKEY_OUTCOME_NONE;
     if (rv != APIKEY_DB_OK) {
@@ -116,6 +116,9 @@ static apikey_db_status_t change(apikey_db_t *db, apikey_operation_t *op, change
     rv = APIKEY_DB_FAILED;
     if (apikey_job_may_change(op->job)) {
         rv = fn(db, op, outcome);
+        if (rv == APIKEY_DB_OK && *outcome == APIKEY_OUTCOME_DONE) {
+            apikey_job_changed(op->job);
+        }
         if (op->id) {
             apikey_cache_drop(op->id);
         }
@@ -196,7 +199,7 @@ static apikey_db_status_t create(apikey_db_t *db, apikey_operation_t *op,
         .scopes = op->scopes,
         .expires_ms = op->expires_ms,
         .is_public = op->is_public,
-        .created_by = op->user,
+        .created_by = op->actor,
     };
 
     return mint(op, op->type, &secret)
@@ -269,12 +272,19 @@ apikey_db_status_t apikey_manage_rotate(apikey_db_t *db, apikey_operation_t *op)
 /* -- lists --------------------------------------------------------------------------------- */
 
 typedef struct {
+    const apikey_operation_t *op;
     json_t *items;
     int room;
     bool more;
-    uint64_t last;
+    uint64_t last; /* looked at */
 } page_t;
 
+static bool is_on(const apikey_operation_t *op, const apikey_listed_t *key)
+{
+    return strcmp(key->owner_type, "team") == 0 ? op->team_keys : op->user_keys;
+}
+
+/* Keys of a kind that is switched off leave their places in the page empty. */
 static bool list_key(const apikey_listed_t *key, void *baton)
 {
     page_t *page = baton;
@@ -283,7 +293,9 @@ static bool list_key(const apikey_listed_t *key, void *baton)
     if (!page->more) {
         page->room--;
         page->last = key->id;
-        json_array_append_new(page->items, apikey_json_key(key));
+        if (is_on(page->op, key)) {
+            json_array_append_new(page->items, apikey_json_key(key));
+        }
     }
     return !page->more;
 }
@@ -297,7 +309,7 @@ static apikey_db_status_t answer_with_list(apikey_db_t *db, apikey_operation_t *
                                     .status = op->status ? op->status : "",
                                     .before = op->before,
                                     .limit = limit + 1};
-    page_t page = {json_array(), limit, false, 0};
+    page_t page = {op, json_array(), limit, false, 0};
     const apikey_db_status_t rv = apikey_store_list(db, &filter, list_key, &page);
     char cursor[24];
     json_t *answer;

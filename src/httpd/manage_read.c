@@ -24,7 +24,7 @@ static const char *string_of(const apikey_operation_t *op, const char *field)
     return json_string_value(json_object_get(op->input, field));
 }
 
-static const char *owner_field(const apikey_operation_t *op)
+const char *apikey_read_owner_field(const apikey_operation_t *op)
 {
     return op->type == APIKEY_OWNER_TEAM ? "team_id" : "user_id";
 }
@@ -54,7 +54,8 @@ static bool holds(const apr_array_header_t *words, const char *word)
 {
     int i;
 
-    for (i = 0; i < words->nelts && strcmp(APR_ARRAY_IDX(words, i, const char *), word); i++) {
+    for (i = 0; i < words->nelts && strcmp(APR_ARRAY_IDX(words, i, const char *), word) != 0;
+         i++) {
     }
     return i < words->nelts;
 }
@@ -99,7 +100,7 @@ static bool read_scopes(apikey_operation_t *op)
 bool apikey_read_create(apikey_operation_t *op)
 {
     const apikey_json_field_t fields[] = {
-        {owner_field(op), APIKEY_FIELD_STRING, true},
+        {apikey_read_owner_field(op), APIKEY_FIELD_STRING, true},
         {"description", APIKEY_FIELD_STRING, true},
         {"expires_at_millis", APIKEY_FIELD_INTEGER_OR_NULL, true},
         {"is_public", APIKEY_FIELD_BOOLEAN, false},
@@ -107,8 +108,8 @@ bool apikey_read_create(apikey_operation_t *op)
     };
 
     if (!apikey_json_check(op, fields, COUNT(fields)) ||
-        !apikey_access_resolve(op, string_of(op, owner_field(op))) || !read_description(op) ||
-        !read_scopes(op)) {
+        !apikey_access_resolve(op, string_of(op, apikey_read_owner_field(op))) ||
+        !read_description(op) || !read_scopes(op)) {
         return false;
     }
     op->is_public = json_is_true(json_object_get(op->input, "is_public"));
@@ -206,16 +207,18 @@ bool apikey_read_check(apikey_operation_t *op)
 
 /* -- the query ----------------------------------------------------------------------------- */
 
-static bool is_number(const char *text, uint64_t most, uint64_t *number)
+bool apikey_read_number(const char *text, size_t len, uint64_t most, uint64_t *number)
 {
-    const size_t len = strspn(text, "0123456789");
+    size_t i;
 
     *number = 0;
-    if (*text == '0' || len == 0 || len > 19 || text[len]) {
-        return false;
+    for (i = 0; i < len; i++) {
+        if (!apr_isdigit(text[i]) || (i == 0 && text[i] == '0') || i == 19) {
+            return false;
+        }
+        *number = *number * 10 + (uint64_t)(text[i] - '0');
     }
-    *number = (uint64_t)apr_strtoi64(text, NULL, 10);
-    return *number <= most;
+    return len > 0 && *number <= most;
 }
 
 /* The page of a list that is asked for. */
@@ -225,20 +228,20 @@ static bool read_page(apikey_operation_t *op)
     const char *cursor = apr_table_get(op->query, "cursor");
     uint64_t number = 0;
 
-    if (limit && !is_number(limit, LIMIT_MAX, &number)) {
+    if (limit && !apikey_read_number(limit, strlen(limit), LIMIT_MAX, &number)) {
         return apikey_operation_refuse_field(op, "limit", "must be from 1 to 500");
     }
     op->limit = limit ? (int)number : op->limit;
-    return !cursor || is_number(cursor, INT64_MAX, &op->before) ||
+    return !cursor || apikey_read_number(cursor, strlen(cursor), INT64_MAX, &op->before) ||
            apikey_operation_refuse_field(op, "cursor", "is not one that a list has given");
 }
 
 bool apikey_read_list(apikey_operation_t *op)
 {
-    const char *owner = apr_table_get(op->query, owner_field(op));
+    const char *owner = apr_table_get(op->query, apikey_read_owner_field(op));
 
     if (!owner) {
-        return apikey_operation_refuse_field(op, owner_field(op), "is missing");
+        return apikey_operation_refuse_field(op, apikey_read_owner_field(op), "is missing");
     }
     return apikey_access_resolve(op, owner) && read_page(op);
 }
@@ -265,7 +268,7 @@ bool apikey_read_list_all(apikey_operation_t *op)
         return apikey_operation_refuse_field(op, "team_id", "and user_id exclude each other");
     }
     op->type = user ? APIKEY_OWNER_USER : team ? APIKEY_OWNER_TEAM : APIKEY_OWNER_NONE;
-    if ((!team && !op->user_keys) || (!user && !op->team_keys)) {
+    if (!(user ? op->user_keys : op->team_keys) && (user || team || !op->user_keys)) {
         return apikey_operation_refuse(op, APIKEY_ERROR_SWITCHED_OFF, NULL, NULL);
     }
     if ((user || team) && !apikey_access_resolve(op, user ? user : team)) {

@@ -66,14 +66,15 @@ const char *apikey_mount_find(cmd_parms *cmd, apikey_mount_t *mount)
     for (len = strlen(path); len > 0 && path[len - 1] == '/'; len--) {
         path[len - 1] = '\0';
     }
-    mount->wildcards = apr_fnmatch_test(path) != 0;
-    return NULL;
+    return apr_fnmatch_test(path)
+               ? "stands in a section with wildcards, which match one path and none below it; "
+                 "write <LocationMatch> or <DirectoryMatch>"
+               : NULL;
 }
 
 static bool matches(const apikey_mount_t *mount, const char *path)
 {
-    return mount->regex ? ap_regexec(mount->regex, path, 0, NULL, 0) == 0
-                        : apr_fnmatch(mount->path, path, APR_FNM_PATHNAME) == APR_SUCCESS;
+    return ap_regexec(mount->regex, path, 0, NULL, 0) == 0;
 }
 
 /* Whether the pattern matches the first `len` bytes of a path, or these and the slash behind.
@@ -121,7 +122,7 @@ const char *apikey_mount_path(const apikey_mount_t *mount, const request_rec *r)
                                   : apr_pstrdup(r->pool, r->uri);
     const size_t len = strlen(mount->path);
 
-    if (mount->regex || mount->wildcards) {
+    if (mount->regex) {
         return after_pattern(mount, path);
     }
     if (strncmp(path, mount->path, len) != 0 || (path[len] && path[len] != '/')) {

@@ -21,8 +21,7 @@ typedef struct apikey_mount_t {
     /* The section: a literal path without slashes at its end, or a pattern. */
     bool directory; /* matched against the file system's path, not the URL's */
     const char *path;
-    bool wildcards;
-    const ap_regex_t *regex;
+    const ap_regex_t *regex; /* NULL: literal */
 } apikey_mount_t;
 
 /* Fills in the section that a directive stands in. Returns NULL, or why it cannot be told where

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "operation.h"
 
+#include "../core/utf8.h"
+
 #include <apr_strings.h>
 #include <http_core.h>
 #include <openssl/crypto.h>
@@ -117,6 +119,9 @@ apikey_operation_t *apikey_operation_make(request_rec *r, const apikey_mount_t *
     op->user_keys = apikey_conf_flag(conf->user_keys, 1) != 0;
     op->team_keys = apikey_conf_flag(conf->team_keys, 1) != 0;
     op->user = apr_pstrdup(pool, r->user);
+    op->actor = !op->user || apikey_utf8_chars(op->user) >= 0
+                    ? op->user
+                    : ap_os_escape_path(pool, op->user, 1);
     op->client = apr_pstrdup(pool, r->useragent_ip);
     op->key = key_of(r, pool);
     return op;

@@ -60,6 +60,7 @@ typedef struct {
 
     /* Who. */
     const char *user;           /* REMOTE_USER */
+    const char *actor;          /* the same for the audit trail, in UTF-8 whatever it is */
     const char *client;         /* address */
     const apikey_record_t *key; /* the key that logged in, or NULL */
 

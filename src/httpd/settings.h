@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Whether a server's settings are still to be compared, and it is this caller's turn. Never where
- * no feed is read: with ApiKeyRefresh or ApiKeyCache Off nothing asks but requests. */
+/* Whether a server's settings are still to be compared, and it is this caller's turn. Never
+ * where no feed is read: with ApiKeyRefresh or ApiKeyCache Off nothing asks but requests. */
 bool apikey_settings_due(const server_rec *s, int64_t now_ms);
 
 /* Reads them and logs what differs; for a thread of workers.c. */

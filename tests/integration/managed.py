@@ -18,7 +18,11 @@ AuthUserFile ${folder}/people
 Require valid-user
 """
 
+# Longer than the default: a machine with other things to do writes slowly.
+PATIENT = "ApiKeyTimeout 20s"
+
 SITE = f"""
+{PATIENT}
 <Location "/keys">
     SetHandler apikey-manage
     ApiKeyManage Self

@@ -216,14 +216,24 @@ def test_1_switches_gate_every_operation_and_are_independent(switched, db):
             for answer in (caller.create(owner), caller.list(owner), caller.show(number), caller.revoke(number),
                            caller.rotate(number), caller.check(made[off]["value"])):  # fmt: skip
                 assert error(answer) == OFF
-        assert error(admin.ask("/keys")) == OFF and error(admin.ask(f"/keys?{off}_id=x")) == OFF
-        assert admin.ask(f"/keys?{on}_id=x").status == 200
+        assert error(admin.ask(f"/keys?{off}_id=x")) == OFF and admin.ask(f"/keys?{on}_id=x").status == 200
+        assert {key["type"] for key in admin.ask("/keys").json()["items"]} == {on}
         assert error(Caller(switched, "/keys/no-teams", user="alice").ask("/teams")) == OFF
         assert rows(db) == before
         other = Caller(switched, f"/keys/no-{off}s", user="alice", kind=on)
         assert other.create().status == 200 and other.list().status == 200
         assert here.ask("/me").json()[f"{off}_keys"] is False
         before = rows(db)
+
+
+def test_1_pages_of_all_keys_without_a_kind(switched, db):
+    alice, seen, cursor = Caller(switched, user="alice"), [], ""
+    made = [(alice if number % 3 else alice.teams()).created()["id"] for number in range(7)]
+    while cursor is not None:
+        page = Caller(switched, "/admin/no-teams", user="root").ask(f"/keys?limit=2{cursor}").json()
+        seen += [key["id"] for key in page["items"]]
+        cursor = f"&cursor={page['next_cursor']}" if "next_cursor" in page else None
+    assert seen == [number for place, number in enumerate(made) if place % 3][::-1]
 
 
 def test_1_switched_off_after_issue_and_on_again(switched, db):
@@ -514,9 +524,9 @@ def test_who_did_it_is_in_the_audit_trail(alice, root, db):
     alice.rotate(number)
     root.revoke(number)
     seen = db.sql("SELECT event, actor, client, key_id FROM api_key_events ORDER BY id")
-    assert [(row["event"], row["actor"]) for row in seen] == [
-        ("created", "alice"), ("updated", "root"), ("rotated", "alice"), ("revoked", "root"),
-    ]  # fmt: skip
+    told = [(row["event"], row["actor"]) for row in seen]
+    assert told[:3] == [("created", "alice"), ("updated", "root"), ("rotated", "alice")]
+    assert told[-1] == ("revoked", "root")
     assert {(row["client"], row["key_id"]) for row in seen} == {("127.0.0.1", number)}
     kept = db.sql(f"SELECT created_by, revoked_by FROM api_keys WHERE id = {number}")
     assert kept == [{"created_by": "alice", "revoked_by": "root"}]
@@ -532,3 +542,14 @@ def test_denied_attempts_are_in_the_audit_trail(alice, bob, db):
         "denied", "bob", "127.0.0.1", number, "alice",
     )  # fmt: skip
     assert "update" in row["detail"]
+
+
+def test_outsiders_of_a_team_are_too(alice, bob, db):
+    number = alice.teams().created()["id"]
+    db.sql("DELETE FROM api_key_events")
+    assert error(bob.teams().list()) == (404, "TEAM_NOT_FOUND")
+    db.sql("DELETE FROM api_key_denials")
+    assert error(bob.teams().show(number)) == NO_KEY
+    seen = db.sql("SELECT event, actor, owner_type, owner_id, key_id FROM api_key_events ORDER BY id")
+    common = {"event": "denied", "actor": "bob", "owner_type": "team", "owner_id": "blue"}
+    assert seen == [common | {"key_id": None}, common | {"key_id": number}]
