@@ -19,7 +19,10 @@
 #include "apikey.h"
 #include "table.h"
 
-enum { APIKEY_FACT_WORDS = 4 + (APIKEY_OWNER_MAX + APIKEY_SCOPES_MAX + 2 + 7) / 8 };
+enum {
+    APIKEY_FACT_WORDS = 4 + (APIKEY_OWNER_MAX + APIKEY_SCOPES_MAX + 2 + 7) / 8,
+    APIKEY_BRIEF_WORDS = 14 /* owner and scopes of up to 78 bytes together: nearly all there are */
+};
 
 /* For one process; made by apikey_facts_map(). */
 typedef struct {
@@ -64,6 +67,13 @@ bool apikey_facts_map(apikey_facts_t *facts, void *memory, size_t size);
 apikey_fact_state_t apikey_facts_get(const apikey_facts_t *facts, apikey_mac_t mac,
                                      const apikey_fact_terms_t *terms, int64_t now_ms,
                                      apikey_fact_t *fact);
+
+/* The same for short facts alone, which needs little room: `record`'s strings point into
+ * `words`. */
+apikey_fact_state_t apikey_facts_get_brief(const apikey_facts_t *facts, apikey_mac_t mac,
+                                           const apikey_fact_terms_t *terms, int64_t now_ms,
+                                           apikey_record_t *record,
+                                           uint64_t words[APIKEY_BRIEF_WORDS]);
 
 /* The number to take before a SELECT and to give to put. */
 uint64_t apikey_facts_sequence(const apikey_facts_t *facts);

@@ -54,33 +54,31 @@ static apikey_owner_t kind_of(const char *text)
 
 static void write_check(char *out, const char *text, size_t len)
 {
-    unsigned long crc = crc32(0L, (const Bytef *)text, (uInt)len);
+    uint32_t crc = (uint32_t)crc32(0L, (const Bytef *)text, (uInt)len);
     int i;
 
+#pragma GCC unroll 6
     for (i = APIKEY_CHECK_LEN - 1; i >= 0; i--) {
         out[i] = apikey_base62[crc % 62];
         crc /= 62;
     }
 }
 
-/* `body` follows the kind: the random characters and the check over all before it. */
-static bool body_ok(const char *text, size_t len, size_t body)
+bool apikey_keyfmt_intact(const char *text, size_t len)
 {
     char check[APIKEY_CHECK_LEN];
-    bool legal = true;
+    unsigned int legal = 1;
     size_t i;
 
-    if (len - body != BODY_LEN) {
-        return false;
-    }
     write_check(check, text, len - APIKEY_CHECK_LEN);
     if (memcmp(check, text + len - APIKEY_CHECK_LEN, APIKEY_CHECK_LEN) != 0) {
         return false;
     }
-    for (i = body; i < len; i++) {
+#pragma GCC unroll 8
+    for (i = len - BODY_LEN; i < len; i++) {
         legal &= is_base62(text[i]);
     }
-    return legal;
+    return legal != 0;
 }
 
 /* Where the body begins, behind one of the prefixes and a kind; 0 where it is foreign. */
@@ -121,9 +119,11 @@ apikey_form_t apikey_keyfmt_parse(const char *text, size_t len, const char *cons
 {
     const size_t body = find_body(text, len, prefixes, nprefixes, kind);
 
-    return !body                      ? APIKEY_FORM_FOREIGN
-           : body_ok(text, len, body) ? APIKEY_FORM_OURS
-                                      : APIKEY_FORM_DAMAGED;
+    if (!body) {
+        return APIKEY_FORM_FOREIGN;
+    }
+    return len - body == BODY_LEN && apikey_keyfmt_intact(text, len) ? APIKEY_FORM_OURS
+                                                                     : APIKEY_FORM_DAMAGED;
 }
 
 /* How many of `len` bytes are no base62 digits. */

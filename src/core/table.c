@@ -88,9 +88,11 @@ static unsigned int read_slot(const apikey_table_t *table, const word_t *slot, a
         words == 0 || words > table->slot_words - PAYLOAD) {
         return 0;
     }
+#pragma GCC unroll 4
     for (i = 0; i < words; i++) {
-        payload[i] = load(&slot[PAYLOAD + i]);
-        sum = mix(sum, payload[i]);
+        const uint64_t word = load(&slot[PAYLOAD + i]);
+        payload[i] = word;
+        sum = mix(sum, word);
     }
     stored = load(&slot[CHECKSUM]);
     /* The loads above are acquiring: this one is not done before them. */

@@ -165,6 +165,7 @@ static bool assign_realms(server_rec *main_server, apr_pool_t *ptemp)
             ap_get_module_config(s->module_config, &authn_apikey_module);
 
         conf->realm_id = realm_id(s, ptemp);
+        conf->mac = apikey_mac_begin(here.board->key, conf->realm_id);
         conf->realm = place_of(conf->realm_id, main_server, s);
         if (conf->realm < 0) {
             ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,

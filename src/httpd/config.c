@@ -46,9 +46,9 @@ void *apikey_conf_create_server(apr_pool_t *p, server_rec *s)
 
     (void)s;
     conf->foreign = APIKEY_UNSET;
-    conf->ttl = APIKEY_UNSET;
-    conf->negative_ttl = APIKEY_UNSET;
-    conf->stale = APIKEY_UNSET;
+    conf->terms.ttl = APIKEY_UNSET;
+    conf->terms.negative_ttl = APIKEY_UNSET;
+    conf->terms.stale = APIKEY_UNSET;
     conf->timeout = APIKEY_UNSET;
     conf->refresh = APIKEY_UNSET;
     conf->usage = APIKEY_UNSET;
@@ -69,9 +69,9 @@ void *apikey_conf_merge_server(apr_pool_t *p, void *base_conf, void *add_conf)
     POINTER(peppers);
     POINTER(header_prefix);
     POINTER(teams_table);
-    FLAG(ttl);
-    FLAG(negative_ttl);
-    FLAG(stale);
+    FLAG(terms.ttl);
+    FLAG(terms.negative_ttl);
+    FLAG(terms.stale);
     FLAG(timeout);
     FLAG(refresh);
     FLAG(usage);
@@ -129,9 +129,9 @@ void apikey_conf_complete(server_rec *main_server, apr_pool_t *pconf)
         conf->prefixes = conf->prefixes ? conf->prefixes : &default_prefixes;
         conf->foreign = apikey_conf_flag(conf->foreign, 0);
         conf->peppers = conf->peppers ? conf->peppers : &apikey_no_pepper;
-        conf->ttl = interval(conf->ttl, 300 * 1000);
-        conf->negative_ttl = interval(conf->negative_ttl, 10 * 1000);
-        conf->stale = interval(conf->stale, 0);
+        conf->terms.ttl = interval(conf->terms.ttl, 300 * 1000);
+        conf->terms.negative_ttl = interval(conf->terms.negative_ttl, 10 * 1000);
+        conf->terms.stale = interval(conf->terms.stale, 0);
         conf->timeout = interval(conf->timeout, 500);
         conf->refresh = interval(conf->refresh, 500);
         conf->usage = interval(conf->usage, 60 * 1000);

@@ -4,6 +4,7 @@
 #define APIKEY_CONFIG_H
 
 #include "../core/digest.h"
+#include "../core/facts.h"
 
 #include <httpd.h>
 #include <http_config.h>
@@ -31,11 +32,13 @@ typedef struct {
     const char *teams_table;         /* NULL: unset */
 
     /* Milliseconds; 0 where Off is said. */
-    int64_t ttl, negative_ttl, stale, timeout, refresh, usage;
+    apikey_fact_terms_t terms;
+    int64_t timeout, refresh, usage;
 
     /* Filled in by board.c: which database this server asks, and how it digests. */
     int realm;
     uint64_t realm_id;
+    apikey_mac_state_t mac; /* of its credentials */
 } apikey_server_conf_t;
 
 struct apikey_mount_t; /* mount.h */

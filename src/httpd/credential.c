@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "credential.h"
 
-#include "cache.h"
 #include "config.h"
 
 #include <apr_lib.h>
@@ -24,27 +23,23 @@ const char *apikey_credential_header(const request_rec *r, const char *name)
 
 /* RFC 6750 section 2.1: 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=". The comma
  * by which httpd joins repeated headers is not among them. */
-static bool is_b64token(const char *text)
+static bool is_b64token(const char *text, size_t len)
 {
     static const bool legal[256] = {
         ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
         ['-'] = true,         ['.'] = true,         ['_'] = true,
         ['~'] = true,         ['+'] = true,         ['/'] = true};
-    const unsigned char *at = (const unsigned char *)text;
+    bool all = true;
+    size_t i;
 
-    while (legal[at[0]] && legal[at[1]] && legal[at[2]] && legal[at[3]]) {
-        at += 4;
+    while (len > 1 && text[len - 1] == '=') {
+        len--;
     }
-    while (legal[*at]) {
-        at++;
+#pragma GCC unroll 8
+    for (i = 0; i < len; i++) { /* without a branch: nearly all there are are legal */
+        all &= legal[(unsigned char)text[i]];
     }
-    if (at == (const unsigned char *)text) {
-        return false;
-    }
-    while (*at == '=') {
-        at++;
-    }
-    return *at == '\0';
+    return all && len > 0;
 }
 
 /* RFC 9110 section 5.6.2: what a scheme's name consists of. */
@@ -53,23 +48,15 @@ static bool is_tchar(char c)
     return c && (apr_isalnum(c) || strchr("!#$%&'*+-.^_`|~", c));
 }
 
-static inline bool begins(const char *text, const char *with)
-{
-    while (*with && *text == *with) {
-        text++;
-        with++;
-    }
-    return *with == '\0';
-}
-
 /* Where the scheme is Bearer (RFC 9110 section 11.1: in any case), what follows the word. */
 static const char *after_bearer(const char *value)
 {
     static const char scheme[] = "Bearer";
     const size_t len = sizeof(scheme) - 1;
 
-    if (begins(value, "Bearer ")) { /* as everybody writes it */
-        return value + len;
+    if (value[0] == 'B' && value[1] == 'e' && value[2] == 'a' && value[3] == 'r' &&
+        value[4] == 'e' && value[5] == 'r' && value[6] == ' ') {
+        return value + len; /* as everybody writes it */
     }
     if (ap_cstr_casecmpn(value, scheme, len) != 0) {
         return NULL;
@@ -120,23 +107,34 @@ static const char *text_of(const char *name, const char *value)
     return rest;
 }
 
+static apikey_form_t form_of(const apikey_server_conf_t *conf, const apikey_credential_t *cred)
+{
+    apikey_owner_t kind;
+
+    if (cred->is_shaped) {
+        return apikey_keyfmt_intact(cred->text, cred->len) ? APIKEY_FORM_OURS
+                                                           : APIKEY_FORM_DAMAGED;
+    }
+    return apikey_keyfmt_parse(cred->text, cred->len,
+                               (const char *const *)conf->prefixes->elts, conf->prefixes->nelts,
+                               &kind);
+}
+
 void apikey_credential_examine(const request_rec *r, apikey_credential_t *cred)
 {
     const apikey_server_conf_t *conf = apikey_server_conf(r->server);
-    apikey_owner_t kind;
 
     if (cred->examined || !cred->text) {
         return;
     }
     cred->examined = true;
-    cred->malformed = cred->is_token ? !is_b64token(cred->text) : *cred->text == '\0';
-    if (!cred->malformed) {
-        cred->form = apikey_keyfmt_parse(cred->text, strlen(cred->text),
-                                         (const char *const *)conf->prefixes->elts,
-                                         conf->prefixes->nelts, &kind);
-        cred->checkable = cred->form == APIKEY_FORM_OURS ||
-                          (cred->form == APIKEY_FORM_FOREIGN && conf->foreign);
+    cred->form = form_of(conf, cred);
+    if (cred->form != APIKEY_FORM_OURS) { /* which are tokens all */
+        cred->malformed =
+            cred->is_token ? !is_b64token(cred->text, cred->len) : cred->len == 0;
     }
+    cred->checkable = !cred->malformed && (cred->form == APIKEY_FORM_OURS ||
+                                           (cred->form == APIKEY_FORM_FOREIGN && conf->foreign));
 }
 
 bool apikey_credential_digest(const request_rec *r, apikey_credential_t *cred)
@@ -150,7 +148,7 @@ bool apikey_credential_digest(const request_rec *r, apikey_credential_t *cred)
         if (apikey_digest_all(digests,
                               cred->form == APIKEY_FORM_OURS ? conf->peppers
                                                              : &apikey_no_pepper,
-                              cred->text, strlen(cred->text))) {
+                              cred->text, cred->len)) {
             cred->digests = digests;
         }
         else {
@@ -166,27 +164,28 @@ static bool is_header(const char *a, const char *b)
     return a == b || ap_cstr_casecmp(a, b) == 0;
 }
 
-static bool same(const apikey_credential_t *a, const apikey_credential_t *b)
+static apikey_credential_t *find_seen(const apikey_call_t *call, const char *header,
+                                      apikey_mac_t mac)
 {
-    return a->may_be_known && b->may_be_known && memcmp(&a->mac, &b->mac, sizeof(a->mac)) == 0;
-}
-
-/* Adds what was read to what the call has seen, or gives back what it has: the database is
- * asked once for each credential of a call. */
-static apikey_credential_t *remember(request_rec *r, const apikey_credential_t *read)
-{
-    apikey_call_t *call = apikey_request_make(r)->call;
     apikey_credential_t *kept;
 
     for (kept = call->credentials; kept; kept = kept->next) {
-        if (same(kept, read) && is_header(kept->header, read->header)) {
-            return kept;
+        if (kept->may_be_known && memcmp(&kept->mac, &mac, sizeof(mac)) == 0 &&
+            is_header(kept->header, header)) {
+            break;
         }
     }
-    kept = apr_pmemdup(call->pool, read, sizeof(*read));
-    kept->next = call->credentials;
-    call->credentials = kept;
     return kept;
+}
+
+static apikey_credential_t *add(apikey_call_t *call)
+{
+    apikey_credential_t *cred =
+        call->credentials ? apr_palloc(call->pool, sizeof(*cred)) : &call->room;
+
+    *cred = (apikey_credential_t){.next = call->credentials};
+    call->credentials = cred;
+    return cred;
 }
 
 static apikey_credential_t *recall(const request_rec *r, const char *header)
@@ -200,25 +199,37 @@ static apikey_credential_t *recall(const request_rec *r, const char *header)
     return kept;
 }
 
+/* Adds what was read to what the call has seen, or gives back what it has: the database is
+ * asked once for each credential of a call. */
 static apikey_credential_t *take(request_rec *r, const char *header, const char *text,
                                  bool is_token)
 {
     const apikey_server_conf_t *conf = apikey_server_conf(r->server);
+    apikey_call_t *call = apikey_request_make(r)->call;
     const size_t len = strlen(text);
-    apikey_credential_t read = {.header = header, .text = text, .is_token = is_token};
-    apikey_credential_t *kept;
+    const bool is_shaped = apikey_keyfmt_shaped(
+        text, len, (const char *const *)conf->prefixes->elts, conf->prefixes->nelts);
+    const bool may_be_known = is_shaped || conf->foreign;
+    apikey_credential_t *cred = NULL;
+    apikey_mac_t mac = {{0, 0}};
 
-    read.may_be_known =
-        conf->foreign || apikey_keyfmt_shaped(text, len, (const char *const *)conf->prefixes->elts,
-                                              conf->prefixes->nelts);
-    if (read.may_be_known) {
-        read.mac = apikey_cache_mac(r->server, text, len);
+    if (may_be_known) {
+        mac = apikey_mac_of(&conf->mac, text, len);
+        cred = find_seen(call, header, mac);
     }
-    kept = remember(r, &read);
-    if (!kept->looked_up) {
-        kept->text = text;
+    if (!cred) {
+        cred = add(call);
+        cred->header = header;
+        cred->is_token = is_token;
+        cred->is_shaped = is_shaped;
+        cred->may_be_known = may_be_known;
+        cred->mac = mac;
     }
-    return kept;
+    if (!cred->looked_up) {
+        cred->text = text;
+        cred->len = len;
+    }
+    return cred;
 }
 
 apikey_credential_t *apikey_credential_from_text(request_rec *r, const char *header,

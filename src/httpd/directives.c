@@ -173,9 +173,9 @@ typedef struct {
     }
 
 static const interval_t intervals[] = {
-    INTERVAL("ApiKeyCacheTTL", ttl, 1, false),
-    INTERVAL("ApiKeyNegativeTTL", negative_ttl, 0, false),
-    INTERVAL("ApiKeyStale", stale, 0, false),
+    INTERVAL("ApiKeyCacheTTL", terms.ttl, 1, false),
+    INTERVAL("ApiKeyNegativeTTL", terms.negative_ttl, 0, false),
+    INTERVAL("ApiKeyStale", terms.stale, 0, false),
     INTERVAL("ApiKeyTimeout", timeout, 10, false),
     INTERVAL("ApiKeyRefresh", refresh, 100, true),
     INTERVAL("ApiKeyUsage", usage, 1000, true),

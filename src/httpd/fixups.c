@@ -49,7 +49,7 @@ static void become(request_rec *r, const apikey_request_t *state, char *auth_typ
 }
 
 /* Before mod_rewrite's per-directory rules, which may ask for the environment. */
-static int fixups(request_rec *r)
+__attribute__((flatten)) static int fixups(request_rec *r)
 {
     const apikey_request_t *state = state_of(r);
 

@@ -30,16 +30,14 @@ static bool has_ours(const apr_table_t *env)
 {
     static const char mark[] = "APIKEY_";
     const apr_array_header_t *list = apr_table_elts(env);
-    int i;
+    const apr_table_entry_t *entry = (const apr_table_entry_t *)(void *)list->elts;
+    const apr_table_entry_t *end = entry + list->nelts;
 
-    for (i = 0; i < list->nelts; i++) {
-        const char *name = APR_ARRAY_IDX(list, i, apr_table_entry_t).key;
-
-        if (*name == *mark && strncmp(name, mark, sizeof(mark) - 1) == 0) {
-            return true;
-        }
+    while (entry < end &&
+           (*entry->key != *mark || strncmp(entry->key, mark, sizeof(mark) - 1) != 0)) {
+        entry++;
     }
-    return false;
+    return entry < end;
 }
 
 static void unset_ours(apr_table_t *env)
@@ -61,6 +59,7 @@ void apikey_identity_export(request_rec *r, const apikey_request_t *state)
         unset_ours(env);
     }
     if (exports_of(r) & APIKEY_EXPORT_ENV) {
+#pragma GCC unroll 8
         for (i = known_caller ? 0 : APIKEY_FIELD_STATUS; i < APIKEY_FIELD_COUNT; i++) {
             if (state->value[i]) {
                 /* Not set: names that begin alike make apr_table_setn() compare each with all. */

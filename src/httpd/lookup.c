@@ -41,11 +41,6 @@ static struct {
     question_t *open;
 } asked = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
-static int64_t now_ms(void)
-{
-    return apr_time_as_msec(apr_time_now());
-}
-
 /* With the mutex held. */
 static void give_up_share(question_t *q)
 {
@@ -97,7 +92,7 @@ static apikey_db_status_t find(apikey_db_t *db, void *baton)
     asking_t *asking = baton;
 
     asking->sequence = apikey_cache_sequence();
-    asking->asked_ms = now_ms();
+    asking->asked_ms = apikey_now_ms();
     return apikey_store_find(db, asking->digests, asking->pool, &asking->record);
 }
 
@@ -258,7 +253,7 @@ static bool ask_and_wait(request_rec *r, const apikey_credential_t *cred, apr_po
 {
     server_rec *s = r->server;
     const int64_t timeout = apikey_server_conf(s)->timeout;
-    const int64_t began = now_ms();
+    const int64_t began = apikey_now_ms();
     const char *why = NULL;
     apikey_wait_t outcome = APIKEY_WAIT_REFUSED;
     bool joined = false;
@@ -301,18 +296,25 @@ static bool found(apikey_call_t *call, apikey_credential_t *cred, const apikey_r
     return true;
 }
 
-/* Where memory has no answer to give. */
-static bool find_elsewhere(request_rec *r, apikey_credential_t *cred, apikey_fact_state_t state,
-                           int64_t began_ms)
+/* The rest of what memory may know, and the database. */
+__attribute__((noinline, cold)) static bool find_elsewhere(request_rec *r, apikey_credential_t *cred, int64_t began_ms)
 {
     apikey_call_t *call = apikey_request_call(r);
     apr_pool_t *pool = call->pool;
     const apikey_record_t *record;
+    apikey_fact_state_t state;
     apikey_fact_t fact;
 
     apikey_credential_examine(r, cred);
     if (!cred->checkable) {
         return found(call, cred, NULL, APIKEY_LEARNED_NOTHING); /* by its text alone */
+    }
+    state = apikey_cache_get(r->server, cred->mac, began_ms, &fact);
+    if (state == APIKEY_FACT_FRESH) {
+        return found(call, cred, copy_record(&fact, pool), APIKEY_LEARNED_HIT);
+    }
+    if (state == APIKEY_FACT_ABSENT) {
+        return found(call, cred, NULL, APIKEY_LEARNED_ABSENT);
     }
     atomic_store(&apikey_board_realm(r->server)->active, 1);
     if (apikey_credential_digest(r, cred) && may_ask(r, began_ms) &&
@@ -329,28 +331,32 @@ static bool find_elsewhere(request_rec *r, apikey_credential_t *cred, apikey_fac
     return false;
 }
 
-bool apikey_lookup(request_rec *r, apikey_credential_t *cred, int64_t *now)
+/* A record with the text its strings point to. */
+typedef struct {
+    apikey_record_t record;
+    uint64_t words[APIKEY_BRIEF_WORDS];
+} brief_t;
+
+bool apikey_lookup(request_rec *r, apikey_credential_t *cred, int64_t *now_ms)
 {
-    apikey_fact_state_t state = APIKEY_FACT_UNKNOWN;
-    apikey_fact_t fact;
+    brief_t *brief;
     bool rv;
 
-    *now = now_ms();
+    *now_ms = apikey_now_ms();
     if (cred->looked_up || cred->failed) {
         return cred->looked_up;
     }
     if (cred->may_be_known) {
-        state = apikey_cache_get(r->server, cred->mac, *now, &fact);
-    }
-    if (state == APIKEY_FACT_FRESH) {
         /* The record outlives redirects, as the credential does. */
         apikey_call_t *call = apikey_request_call(r);
-        return found(call, cred, copy_record(&fact, call->pool), APIKEY_LEARNED_HIT);
+
+        brief = apr_palloc(call->pool, sizeof(*brief));
+        if (apikey_cache_get_brief(r->server, cred->mac, *now_ms, &brief->record,
+                                   brief->words) == APIKEY_FACT_FRESH) {
+            return found(call, cred, &brief->record, APIKEY_LEARNED_HIT);
+        }
     }
-    if (state == APIKEY_FACT_ABSENT) {
-        return found(apikey_request_call(r), cred, NULL, APIKEY_LEARNED_ABSENT);
-    }
-    rv = find_elsewhere(r, cred, state, *now);
-    *now = now_ms();
+    rv = find_elsewhere(r, cred, *now_ms);
+    *now_ms = apikey_now_ms();
     return rv;
 }

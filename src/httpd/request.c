@@ -7,6 +7,7 @@
 
 #include <apr_strings.h>
 #include <http_log.h>
+#include <stddef.h>
 #include <string.h>
 
 APLOG_USE_MODULE(authn_apikey);
@@ -24,7 +25,7 @@ static const request_rec *initial_of(const request_rec *r)
     return r;
 }
 
-apikey_call_t *apikey_request_call(const request_rec *r)
+apikey_call_t *apikey_request_first_call(const request_rec *r)
 {
     const apikey_request_t *first = apikey_request_own(initial_of(r));
     return first ? first->call : NULL;
@@ -36,8 +37,10 @@ static apikey_request_t *make_with_call(apr_pool_t *p)
     struct {
         apikey_request_t state;
         apikey_call_t call;
-    } *both = apr_pcalloc(p, sizeof(*both));
+    } *both = apr_palloc(p, sizeof(*both));
 
+    memset(&both->state, 0, offsetof(apikey_request_t, id));
+    memset(&both->call, 0, offsetof(apikey_call_t, room));
     both->state.call = &both->call;
     both->call.pool = p;
     return &both->state;
@@ -64,17 +67,12 @@ apikey_request_t *apikey_request_make(request_rec *r)
     return state;
 }
 
-apikey_auth_t apikey_request_auth(request_rec *r)
+apikey_auth_t apikey_request_find_auth(request_rec *r)
 {
-    apikey_request_t *state = apikey_request_own(r);
-    apikey_auth_t auth;
+    const apikey_auth_t auth = apikey_auth_of(r);
 
-    if (state && state->auth_policy == r->per_dir_config) {
-        return state->auth;
-    }
-    auth = apikey_auth_of(r);
     if (auth == APIKEY_AUTH_BEARER) {
-        state = apikey_request_make(r);
+        apikey_request_t *state = apikey_request_make(r);
         state->auth_policy = r->per_dir_config;
         state->auth = auth;
     }
@@ -93,7 +91,7 @@ static const request_rec *judged(const request_rec *r)
     return r;
 }
 
-apikey_request_t *apikey_request_judged(const request_rec *r)
+apikey_request_t *apikey_request_inherited(const request_rec *r)
 {
     const request_rec *there = judged(r);
     return there ? apikey_request_own(there) : NULL;
@@ -130,18 +128,29 @@ static const char *encode(apr_pool_t *p, const char *text)
     return out;
 }
 
-enum { NUMBER_SIZE = 21 }; /* sign or twentieth digit, and NUL */
-
-/* Writes a number into the end of NUMBER_SIZE bytes; where it begins. */
+/* Writes a number into the end of APIKEY_NUMBER_SIZE bytes; where it begins. */
 static const char *number_text(char *bytes, bool negative, uint64_t number)
 {
-    char *at = bytes + NUMBER_SIZE - 1;
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
+    char *at = bytes + APIKEY_NUMBER_SIZE - 1;
 
     *at = '\0';
-    do {
-        *--at = (char)('0' + number % 10);
-        number /= 10;
-    } while (number);
+    while (number >= 100) {
+        const uint64_t rest = number / 100;
+        at -= 2;
+        memcpy(at, pairs + (number - rest * 100) * 2, 2);
+        number = rest;
+    }
+    if (number >= 10) {
+        at -= 2;
+        memcpy(at, pairs + number * 2, 2);
+    }
+    else {
+        *--at = (char)('0' + number);
+    }
     if (negative) {
         *--at = '-';
     }
@@ -153,9 +162,8 @@ static void set_values(apikey_request_t *state, const apikey_record_t *record, a
     const bool team = record->owner_type == APIKEY_OWNER_TEAM;
     const char *owner = record->plain ? record->owner : encode(p, record->owner);
     const int64_t expires_s = record->expires_ms / 1000;
-    char *numbers = apr_palloc(p, 2 * NUMBER_SIZE);
 
-    state->value[APIKEY_FIELD_ID] = number_text(numbers, false, record->id);
+    state->value[APIKEY_FIELD_ID] = number_text(state->id, false, record->id);
     state->value[APIKEY_FIELD_OWNER_TYPE] = team ? "team" : "user";
     state->value[APIKEY_FIELD_OWNER] = owner;
     state->value[team ? APIKEY_FIELD_TEAM : APIKEY_FIELD_USER] = owner;
@@ -164,7 +172,7 @@ static void set_values(apikey_request_t *state, const apikey_record_t *record, a
     state->value[APIKEY_FIELD_EXPIRES] =
         record->expires_ms == APIKEY_NEVER
             ? ""
-            : number_text(numbers + NUMBER_SIZE, expires_s < 0,
+            : number_text(state->expires, expires_s < 0,
                           expires_s < 0 ? -(uint64_t)expires_s : (uint64_t)expires_s);
 }
 

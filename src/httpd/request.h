@@ -31,12 +31,16 @@ typedef enum {
     APIKEY_FIELD_COUNT
 } apikey_field_t;
 
+enum { APIKEY_NUMBER_SIZE = 21 }; /* sign or twentieth digit, and NUL */
+
 /* What a header held. It is kept, without its text, for redirects: they come when the header
  * is gone. */
 typedef struct apikey_credential_t {
     struct apikey_credential_t *next; /* that this call saw before */
     const char *header;               /* as configured */
     const char *text;                 /* only until it was looked up or digested */
+    size_t len;
+    bool is_shaped;                   /* as our keys are (apikey_keyfmt_shaped()) */
     bool is_token;                    /* it must be what RFC 6750 calls a b64token */
     bool may_be_known;                /* by its look and length: to memory, by its mac */
     apikey_mac_t mac;
@@ -67,6 +71,8 @@ typedef struct {
     const void *latest_policy;
     apikey_verdict_t latest_verdict;
     const apikey_record_t *latest_record;
+
+    apikey_credential_t room; /* for the first credential; seldom is there another */
 } apikey_call_t;
 
 typedef struct {
@@ -81,6 +87,9 @@ typedef struct {
     apikey_auth_t auth;
     bool must_authenticate; /* a negated Require line was asked without a user */
     apikey_call_t *call;
+
+    /* Not zeroed: text of two of the values. */
+    char id[APIKEY_NUMBER_SIZE], expires[APIKEY_NUMBER_SIZE];
 } apikey_request_t;
 
 /* This request's own state, made when there is none. */
@@ -94,7 +103,13 @@ static inline apikey_request_t *apikey_request_own(const request_rec *r)
 
 /* The state that speaks for this request: its own if it was judged, else the nearest one it
  * came from by redirect or subrequest. NULL where nothing was judged. */
-apikey_request_t *apikey_request_judged(const request_rec *r);
+apikey_request_t *apikey_request_inherited(const request_rec *r);
+
+static inline apikey_request_t *apikey_request_judged(const request_rec *r)
+{
+    apikey_request_t *own = apikey_request_own(r);
+    return own && own->verdict != APIKEY_NO_VERDICT ? own : apikey_request_inherited(r);
+}
 
 /* As above, but only where the same policy judged: for authorization. */
 apikey_request_t *apikey_request_authenticated(const request_rec *r);
@@ -104,10 +119,23 @@ char *apikey_request_auth_type(const request_rec *r);
 
 /* How the location of this request asks who calls; AuthType is an expression, evaluated once.
  */
-apikey_auth_t apikey_request_auth(request_rec *r);
+apikey_auth_t apikey_request_find_auth(request_rec *r);
+
+static inline apikey_auth_t apikey_request_auth(request_rec *r)
+{
+    const apikey_request_t *own = apikey_request_own(r);
+    return own && own->auth_policy == r->per_dir_config ? own->auth
+                                                        : apikey_request_find_auth(r);
+}
 
 /* What the call has learned; NULL before anything was. */
-apikey_call_t *apikey_request_call(const request_rec *r);
+apikey_call_t *apikey_request_first_call(const request_rec *r);
+
+static inline apikey_call_t *apikey_request_call(const request_rec *r)
+{
+    const apikey_request_t *own = apikey_request_own(r);
+    return own ? own->call : apikey_request_first_call(r);
+}
 
 /* Records a verdict about this request and everything that follows from it but the answer:
  * user, values, one line in the error log. `record` may be NULL, and so may `why`, which adds a

@@ -168,18 +168,20 @@ static void drop_connection_options(request_rec *r)
 void apikey_scrub(request_rec *r)
 {
     const apr_array_header_t *headers = apr_table_elts(r->headers_in);
+    const apr_table_entry_t *header = (const apr_table_entry_t *)(void *)headers->elts;
+    const apr_table_entry_t *end = header + headers->nelts;
     bool has_connection = false;
-    int i = 0;
 
-    while (i < headers->nelts) {
-        const char *name = APR_ARRAY_IDX(headers, i++, apr_table_entry_t).key;
+    while (header < end) {
+        const char *name = (header++)->key;
 
         if (may_be(name) == 0) {
             continue;
         }
         if (is_look_alike(name)) {
             apr_table_unset(r->headers_in, name);
-            i = 0; /* the entries behind it have moved */
+            header -= 1; /* the entries behind it have moved */
+            end = (const apr_table_entry_t *)(void *)headers->elts + headers->nelts;
         }
         else if (may_be(name) & CONNECTION) {
             has_connection = has_connection || ap_cstr_casecmp(name, connection) == 0;

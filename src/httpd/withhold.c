@@ -31,14 +31,16 @@ static bool is_env_of(const char *env, const char *header)
 static void unset_env_of(request_rec *r, const char *header)
 {
     const apr_array_header_t *env = apr_table_elts(r->subprocess_env);
-    int i = 0;
+    const apr_table_entry_t *entry = (const apr_table_entry_t *)(void *)env->elts;
+    const apr_table_entry_t *end = entry + env->nelts;
 
-    while (i < env->nelts) {
-        const char *name = APR_ARRAY_IDX(env, i++, apr_table_entry_t).key;
+    while (entry < end) {
+        const char *name = (entry++)->key;
 
         if ((*name == 'H' || *name == 'R') && is_env_of(name, header)) {
             apr_table_unset(r->subprocess_env, name);
-            i = 0; /* the entries behind it have moved */
+            entry -= 1; /* the entries behind it have moved */
+            end = (const apr_table_entry_t *)(void *)env->elts + env->nelts;
         }
     }
 }
