@@ -70,9 +70,9 @@ const char *apikey_store_check_new(const apikey_new_key_t *key)
                  "between two, and no bare *";
 }
 
-static apikey_db_status_t add_secret(apikey_db_t *db, uint64_t id,
-                                     const apikey_new_secret_t *secret,
-                                     const char *idempotency_key)
+apikey_db_status_t apikey_store_add_secret(apikey_db_t *db, uint64_t id,
+                                           const apikey_new_secret_t *secret,
+                                           const char *idempotency_key)
 {
     const apikey_arg_t args[] = {
         apikey_arg_bytes(secret->digest, APIKEY_DIGEST_LEN),
@@ -84,8 +84,8 @@ static apikey_db_status_t add_secret(apikey_db_t *db, uint64_t id,
     return apikey_db_run(db, APIKEY_SQL_ADD_SECRET, args, NULL, NULL);
 }
 
-apikey_db_status_t apikey_store_add(apikey_db_t *db, const apikey_new_key_t *key,
-                                    const apikey_new_secret_t *secret, uint64_t *id)
+apikey_db_status_t apikey_store_add_key(apikey_db_t *db, const apikey_new_key_t *key,
+                                        const apikey_new_secret_t *secret, uint64_t *id)
 {
     const apikey_arg_t args[] = {
         apikey_arg_text(apikey_store_owner_name(key->owner_type)),
@@ -99,11 +99,8 @@ apikey_db_status_t apikey_store_add(apikey_db_t *db, const apikey_new_key_t *key
     };
     const apikey_db_status_t rv = apikey_db_run(db, APIKEY_SQL_ADD_KEY, args, NULL, NULL);
 
-    if (rv != APIKEY_DB_OK) {
-        return rv;
-    }
-    *id = apikey_db_insert_id(db);
-    return add_secret(db, *id, secret, NULL);
+    *id = rv == APIKEY_DB_OK ? apikey_db_insert_id(db) : 0;
+    return rv;
 }
 
 typedef struct {
@@ -121,8 +118,11 @@ static apikey_db_status_t create(apikey_db_t *db, void *baton, apikey_outcome_t 
     const apikey_arg_t owner[] = {apikey_arg_text(apikey_store_owner_name(c->key->owner_type)),
                                   apikey_arg_text(c->key->owner)};
     apikey_numbers_t live = {.count = 1};
-    apikey_db_status_t rv = apikey_store_add(db, c->key, c->secret, c->id);
+    apikey_db_status_t rv = apikey_store_add_key(db, c->key, c->secret, c->id);
 
+    if (rv == APIKEY_DB_OK) {
+        rv = apikey_store_add_secret(db, *c->id, c->secret, NULL);
+    }
     if (rv == APIKEY_DB_OK && c->max_live > 0) {
         rv = apikey_db_run(db, APIKEY_SQL_COUNT_LIVE, owner, apikey_store_keep_numbers, &live);
     }
@@ -200,7 +200,7 @@ static apikey_db_status_t rotate(apikey_db_t *db, void *baton, apikey_outcome_t 
     if (rv != APIKEY_DB_OK || *outcome != APIKEY_OUTCOME_NONE) {
         return rv;
     }
-    if ((rv = add_secret(db, r->id, r->secret, r->request)) != APIKEY_DB_OK ||
+    if ((rv = apikey_store_add_secret(db, r->id, r->secret, r->request)) != APIKEY_DB_OK ||
         (rv = end_others(db, r)) != APIKEY_DB_OK) {
         return rv;
     }

@@ -87,6 +87,28 @@ def store(database, make_store):
 
 
 @pytest.fixture
+def empty(mariadb, scratch):
+    """apikeyctl on a database without tables, as (ctl, database)."""
+    made = mariadb.create_database(schema=False)
+    yield ApikeyCtl(made, scratch.folder("ctl")), made
+    made.drop()
+
+
+@pytest.fixture
+def pepper(scratch):
+    """pepper(octets, mode) writes a pepper file and returns its path."""
+    folder = scratch.folder("pepper")
+
+    def make(octets=b"p" * 32, mode=0o600):
+        path = folder / f"pepper{len(list(folder.iterdir()))}"
+        path.write_bytes(octets)
+        path.chmod(mode)
+        return path
+
+    return make
+
+
+@pytest.fixture
 def make_httpd(scratch):
     """make_httpd(config, **options of Httpd) starts a server for this test; start=False leaves that to the test."""
     yield from _factory(scratch)
