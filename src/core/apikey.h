@@ -31,6 +31,7 @@ typedef struct {
     const char *scopes;
     int64_t expires_ms; /* the earlier of the key's and the secret's; APIKEY_NEVER */
     bool revoked;
+    bool plain; /* owner and scopes are printable ASCII without '%': nothing to encode */
     const char *unusable; /* NULL, or why this row identifies nobody (static text) */
 } apikey_record_t;
 

@@ -7,7 +7,6 @@
 enum {
     LINE = 64, /* of the processor's cache: tables begin at one */
     DROPS = 65536,
-    BRIEF_WORDS = 14, /* owner and scopes of up to 78 bytes together: nearly all there are */
     ABSENT_WORDS = 1
 };
 
@@ -48,7 +47,7 @@ size_t apikey_facts_min_size(void)
 
 uint64_t apikey_facts_capacity(size_t size)
 {
-    return apikey_table_slots(shares(size).brief, BRIEF_WORDS);
+    return apikey_table_slots(shares(size).brief, APIKEY_BRIEF_WORDS);
 }
 
 bool apikey_facts_map(apikey_facts_t *facts, void *memory, size_t size)
@@ -63,7 +62,7 @@ bool apikey_facts_map(apikey_facts_t *facts, void *memory, size_t size)
     at += sizeof(struct apikey_facts_header_t);
     facts->drops = (_Atomic uint64_t *)(void *)at;
     at += DROPS * sizeof(uint64_t);
-    return apikey_table_map(&facts->brief, at, s.brief, BRIEF_WORDS) &&
+    return apikey_table_map(&facts->brief, at, s.brief, APIKEY_BRIEF_WORDS) &&
            apikey_table_map(&facts->lengthy, at + s.brief, s.lengthy, APIKEY_FACT_WORDS) &&
            apikey_table_map(&facts->absent, at + s.brief + s.lengthy, s.absent, ABSENT_WORDS);
 }
@@ -96,38 +95,48 @@ static apikey_fact_state_t age_state(int64_t age, int64_t ttl, int64_t stale)
 }
 
 /* Turns a payload into a record; false where it does not add up. */
-static bool unpack(apikey_fact_t *fact, unsigned int words)
+static bool unpack(apikey_record_t *record, const uint64_t *words, unsigned int count)
 {
-    const uint64_t shape = fact->words[SHAPE];
+    const uint64_t shape = words[SHAPE];
     const size_t owner_len = shape & 0xffff;
     const size_t scopes_len = (shape >> 16) & 0xffff;
-    char *text = (char *)&fact->words[TEXT];
+    const char *text = (const char *)&words[TEXT];
 
-    if (words < TEXT || owner_len + scopes_len + 2 > (words - TEXT) * sizeof(uint64_t)) {
+    if (count < TEXT || owner_len + scopes_len + 2 > (count - TEXT) * sizeof(uint64_t)) {
         return false;
     }
-    fact->record.id = fact->words[ID];
-    fact->record.expires_ms = (int64_t)fact->words[EXPIRES];
-    fact->record.owner_type = (apikey_owner_t)((shape >> 32) & 0xff);
-    fact->record.revoked = (shape >> 40) & 1;
-    fact->record.unusable = NULL;
-    fact->record.owner = text;
-    fact->record.scopes = text + owner_len + 1;
+    record->id = words[ID];
+    record->expires_ms = (int64_t)words[EXPIRES];
+    record->owner_type = (apikey_owner_t)((shape >> 32) & 0xff);
+    record->revoked = (shape >> 40) & 1;
+    record->plain = (shape >> 41) & 1;
+    record->unusable = NULL;
+    record->owner = text;
+    record->scopes = text + owner_len + 1;
     return text[owner_len] == '\0' && text[owner_len + 1 + scopes_len] == '\0';
 }
 
-static apikey_fact_state_t find_fact(const apikey_facts_t *facts, const apikey_table_t *table,
-                                     apikey_mac_t mac, const apikey_fact_terms_t *terms,
-                                     int64_t now_ms, apikey_fact_t *fact)
+static inline apikey_fact_state_t find_fact(const apikey_facts_t *facts,
+                                            const apikey_table_t *table, apikey_mac_t mac,
+                                            const apikey_fact_terms_t *terms, int64_t now_ms,
+                                            apikey_record_t *record, uint64_t *words)
 {
     int64_t put_ms;
-    const unsigned int words = apikey_table_get(table, mac, fact->words, &put_ms);
+    const unsigned int count = apikey_table_get(table, mac, words, &put_ms);
 
-    if (!words || !unpack(fact, words) ||
-        dropped(facts, fact->record.id, fact->words[SEQUENCE])) {
+    if (!count || !unpack(record, words, count) ||
+        dropped(facts, record->id, words[SEQUENCE])) {
         return APIKEY_FACT_UNKNOWN;
     }
     return age_state(now_ms - put_ms, terms->ttl, terms->stale);
+}
+
+apikey_fact_state_t apikey_facts_get_brief(const apikey_facts_t *facts, apikey_mac_t mac,
+                                           const apikey_fact_terms_t *terms, int64_t now_ms,
+                                           apikey_record_t *record,
+                                           uint64_t words[APIKEY_BRIEF_WORDS])
+{
+    return find_fact(facts, &facts->brief, mac, terms, now_ms, record, words);
 }
 
 static apikey_fact_state_t find_absent(const apikey_facts_t *facts, apikey_mac_t mac,
@@ -149,10 +158,12 @@ apikey_fact_state_t apikey_facts_get(const apikey_facts_t *facts, apikey_mac_t m
                                      const apikey_fact_terms_t *terms, int64_t now_ms,
                                      apikey_fact_t *fact)
 {
-    apikey_fact_state_t state = find_fact(facts, &facts->brief, mac, terms, now_ms, fact);
+    apikey_record_t *record = &fact->record;
+    apikey_fact_state_t state =
+        apikey_facts_get_brief(facts, mac, terms, now_ms, record, fact->words);
 
     if (state == APIKEY_FACT_UNKNOWN) {
-        state = find_fact(facts, &facts->lengthy, mac, terms, now_ms, fact);
+        state = find_fact(facts, &facts->lengthy, mac, terms, now_ms, record, fact->words);
     }
     return state != APIKEY_FACT_UNKNOWN ? state : find_absent(facts, mac, terms, now_ms);
 }
@@ -177,7 +188,7 @@ static unsigned int pack(uint64_t *words, const apikey_record_t *record, uint64_
     words[EXPIRES] = (uint64_t)record->expires_ms;
     words[SEQUENCE] = sequence;
     words[SHAPE] = owner_len | (uint64_t)scopes_len << 16 | (uint64_t)record->owner_type << 32 |
-                   (uint64_t)record->revoked << 40;
+                   (uint64_t)record->revoked << 40 | (uint64_t)record->plain << 41;
     words[TEXT + text_words - 1] = 0;
     memcpy(text, record->owner, owner_len + 1);
     memcpy(text + owner_len + 1, record->scopes, scopes_len + 1);
@@ -226,7 +237,7 @@ void apikey_facts_put(const apikey_facts_t *facts, apikey_mac_t mac,
     count = record->unusable ? 0 : pack(words, record, sequence);
     replace(facts,
             count == 0             ? NULL
-            : count <= BRIEF_WORDS ? &facts->brief
+            : count <= APIKEY_BRIEF_WORDS ? &facts->brief
                                    : &facts->lengthy,
             mac, words, count, now_ms, terms->ttl + terms->stale);
 }
@@ -254,6 +265,18 @@ void apikey_facts_drop(const apikey_facts_t *facts, uint64_t key_id)
 void apikey_facts_flush(const apikey_facts_t *facts)
 {
     raise_to(&facts->header->flushed, next(facts));
+}
+
+uint64_t apikey_facts_entries(const apikey_facts_t *facts)
+{
+    return apikey_table_taken(&facts->brief) + apikey_table_taken(&facts->lengthy) +
+           apikey_table_taken(&facts->absent);
+}
+
+uint64_t apikey_facts_slots(const apikey_facts_t *facts)
+{
+    return (facts->brief.buckets + facts->lengthy.buckets + facts->absent.buckets) *
+           APIKEY_TABLE_WAYS;
 }
 
 uint64_t apikey_facts_evictions(const apikey_facts_t *facts)

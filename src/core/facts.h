@@ -19,7 +19,10 @@
 #include "apikey.h"
 #include "table.h"
 
-enum { APIKEY_FACT_WORDS = 4 + (APIKEY_OWNER_MAX + APIKEY_SCOPES_MAX + 2 + 7) / 8 };
+enum {
+    APIKEY_FACT_WORDS = 4 + (APIKEY_OWNER_MAX + APIKEY_SCOPES_MAX + 2 + 7) / 8,
+    APIKEY_BRIEF_WORDS = 14 /* owner and scopes of up to 78 bytes together: nearly all there are */
+};
 
 /* For one process; made by apikey_facts_map(). */
 typedef struct {
@@ -65,6 +68,13 @@ apikey_fact_state_t apikey_facts_get(const apikey_facts_t *facts, apikey_mac_t m
                                      const apikey_fact_terms_t *terms, int64_t now_ms,
                                      apikey_fact_t *fact);
 
+/* The same for short facts alone, which needs little room: `record`'s strings point into
+ * `words`. */
+apikey_fact_state_t apikey_facts_get_brief(const apikey_facts_t *facts, apikey_mac_t mac,
+                                           const apikey_fact_terms_t *terms, int64_t now_ms,
+                                           apikey_record_t *record,
+                                           uint64_t words[APIKEY_BRIEF_WORDS]);
+
 /* The number to take before a SELECT and to give to put. */
 uint64_t apikey_facts_sequence(const apikey_facts_t *facts);
 
@@ -79,6 +89,13 @@ void apikey_facts_put(const apikey_facts_t *facts, apikey_mac_t mac,
  * that begins later sees it. */
 void apikey_facts_drop(const apikey_facts_t *facts, uint64_t key_id);
 void apikey_facts_flush(const apikey_facts_t *facts);
+
+/* Keys, and credentials that no key has, that there is something of in memory, out of date or
+ * not. */
+uint64_t apikey_facts_entries(const apikey_facts_t *facts);
+
+/* Room for how many. */
+uint64_t apikey_facts_slots(const apikey_facts_t *facts);
 
 /* Facts that had to make room for others, since the block was made. */
 uint64_t apikey_facts_evictions(const apikey_facts_t *facts);

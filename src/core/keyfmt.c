@@ -4,6 +4,8 @@
 #include <string.h>
 #include <zlib.h>
 
+enum { BODY_LEN = APIKEY_RANDOM_LEN + APIKEY_CHECK_LEN };
+
 const char apikey_base62[62 + 1] =
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -52,52 +54,76 @@ static apikey_owner_t kind_of(const char *text)
 
 static void write_check(char *out, const char *text, size_t len)
 {
-    unsigned long crc = crc32(0L, (const Bytef *)text, (uInt)len);
+    uint32_t crc = (uint32_t)crc32(0L, (const Bytef *)text, (uInt)len);
     int i;
 
+#pragma GCC unroll 6
     for (i = APIKEY_CHECK_LEN - 1; i >= 0; i--) {
         out[i] = apikey_base62[crc % 62];
         crc /= 62;
     }
 }
 
-/* `body` follows the kind: the random characters and the check over all before it. */
-static bool body_ok(const char *text, size_t len, size_t body)
+bool apikey_keyfmt_intact(const char *text, size_t len)
 {
     char check[APIKEY_CHECK_LEN];
-    bool legal = true;
+    unsigned int legal = 1;
     size_t i;
 
-    if (len - body != APIKEY_RANDOM_LEN + APIKEY_CHECK_LEN) {
+    write_check(check, text, len - APIKEY_CHECK_LEN);
+    if (memcmp(check, text + len - APIKEY_CHECK_LEN, APIKEY_CHECK_LEN) != 0) {
         return false;
     }
-    for (i = body; i < len; i++) {
+#pragma GCC unroll 8
+    for (i = len - BODY_LEN; i < len; i++) {
         legal &= is_base62(text[i]);
     }
-    if (!legal) {
-        return false;
+    return legal != 0;
+}
+
+/* Where the body begins, behind one of the prefixes and a kind; 0 where it is foreign. */
+static size_t find_body(const char *text, size_t len, const char *const *prefixes,
+                        int nprefixes, apikey_owner_t *kind)
+{
+    int i;
+
+    for (i = 0; i < nprefixes; i++) {
+        const char *prefix = prefixes[i];
+        size_t plen = 0;
+
+        while (plen < len && prefix[plen] && prefix[plen] == text[plen]) {
+            plen++;
+        }
+        if (prefix[plen] == '\0' && len >= plen + 3) {
+            *kind = kind_of(text + plen);
+            if (*kind != APIKEY_OWNER_NONE) {
+                return plen + 3;
+            }
+        }
     }
-    write_check(check, text, len - APIKEY_CHECK_LEN);
-    return memcmp(check, text + len - APIKEY_CHECK_LEN, APIKEY_CHECK_LEN) == 0;
+    *kind = APIKEY_OWNER_NONE;
+    return 0;
+}
+
+bool apikey_keyfmt_shaped(const char *text, size_t len, const char *const *prefixes,
+                          int nprefixes)
+{
+    apikey_owner_t kind;
+    const size_t body = find_body(text, len, prefixes, nprefixes, &kind);
+
+    return body && len - body == BODY_LEN;
 }
 
 apikey_form_t apikey_keyfmt_parse(const char *text, size_t len, const char *const *prefixes,
                                   int nprefixes, apikey_owner_t *kind)
 {
-    int i;
+    const size_t body = find_body(text, len, prefixes, nprefixes, kind);
 
-    *kind = APIKEY_OWNER_NONE;
-    for (i = 0; i < nprefixes; i++) {
-        const size_t plen = strlen(prefixes[i]);
-
-        if (len >= plen + 3 && memcmp(text, prefixes[i], plen) == 0) {
-            *kind = kind_of(text + plen);
-            if (*kind != APIKEY_OWNER_NONE) {
-                return body_ok(text, len, plen + 3) ? APIKEY_FORM_OURS : APIKEY_FORM_DAMAGED;
-            }
-        }
+    if (!body) {
+        return APIKEY_FORM_FOREIGN;
     }
-    return APIKEY_FORM_FOREIGN;
+    return len - body == BODY_LEN && apikey_keyfmt_intact(text, len) ? APIKEY_FORM_OURS
+                                                                     : APIKEY_FORM_DAMAGED;
 }
 
 /* How many of `len` bytes are no base62 digits. */

@@ -31,6 +31,14 @@ bool apikey_keyfmt_prefix_ok(const char *prefix);
 apikey_form_t apikey_keyfmt_parse(const char *text, size_t len, const char *const *prefixes,
                                   int nprefixes, apikey_owner_t *kind);
 
+/* Whether it begins like one of ours and is as long as that: what can be told at a glance. */
+bool apikey_keyfmt_shaped(const char *text, size_t len, const char *const *prefixes,
+                          int nprefixes);
+
+/* Whether one that is shaped so is one of ours: the random characters, and the check over all
+ * before it. */
+bool apikey_keyfmt_intact(const char *text, size_t len);
+
 /* Whether the text begins like a key of any prefix, cut in the check or mistyped perhaps: for
  * deciding that something must not be logged. */
 bool apikey_keyfmt_resembles(const char *text, size_t len);

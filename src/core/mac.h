@@ -12,7 +12,16 @@ typedef struct {
     uint64_t word[2];
 } apikey_mac_t;
 
-/* Hashes `tweak` and then `len` bytes: SipHash-2-4-128 of the two as one text. The tweak tells
+/* What hashing begins with, for a key and a tweak that many texts are hashed under. A secret as
+ * the key is. */
+typedef struct {
+    uint64_t word[4];
+} apikey_mac_state_t;
+
+apikey_mac_state_t apikey_mac_begin(const uint64_t key[2], uint64_t tweak);
+apikey_mac_t apikey_mac_of(const apikey_mac_state_t *begun, const void *bytes, size_t len);
+
+/* Both in one. Hashes `tweak` and then `len` bytes: SipHash-2-4-128 of the two as one text. The tweak tells
  * apart what must never be mixed. `key` is 128 random bits. */
 apikey_mac_t apikey_mac(const uint64_t key[2], const void *bytes, size_t len, uint64_t tweak);
 

@@ -6,7 +6,9 @@
 /* RFC 6749 appendix A.4: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ) */
 static bool is_scope_char(char c)
 {
-    return c > ' ' && c < 0x7f && c != '"' && c != '\\';
+    static const bool legal[256] = {
+        ['!'] = true, ['#' ... '['] = true, [']' ... '~'] = true};
+    return legal[(unsigned char)c];
 }
 
 bool apikey_scope_token_ok(const char *token, size_t len)

@@ -10,7 +10,7 @@
 #define APIKEY_SCHEMA_VERSION "2"
 
 typedef enum {
-    APIKEY_SQL_FIND,        /* (digest) -> the columns of apikey_find_col_t */
+    APIKEY_SQL_FIND,        /* (digest) -> the values of apikey_find_col_t */
     APIKEY_SQL_FIND_ANY,    /* (digest, digest, digest, digest) -> the same */
     APIKEY_SQL_ADD_KEY,     /* (owner type, owner, description, scopes, last four, is public,
                              * created by or NULL, expiry us) */
@@ -64,16 +64,17 @@ typedef enum {
 
 enum { APIKEY_SQL_USES = 25, APIKEY_SQL_BATCH = 25, APIKEY_SQL_NAME_MAX = 64 };
 
-/* The columns of a look-up, in their order. */
+/* The values of a look-up, packed into one column (packed.h), in their order. */
 typedef enum {
     APIKEY_FIND_DIGEST,
     APIKEY_FIND_ID,
     APIKEY_FIND_OWNER_TYPE,
-    APIKEY_FIND_OWNER,
-    APIKEY_FIND_SCOPES,
     APIKEY_FIND_KEY_EXPIRES,
     APIKEY_FIND_SECRET_EXPIRES,
-    APIKEY_FIND_REVOKED
+    APIKEY_FIND_REVOKED,
+    APIKEY_FIND_OWNER,
+    APIKEY_FIND_SCOPES,
+    APIKEY_FIND_COUNT
 } apikey_find_col_t;
 
 /* The columns of a listed key, in their order. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store.h"
 
+#include "encode.h"
 #include "judge.h"
+#include "packed.h"
 #include "scope.h"
 #include "store_row.h"
 
@@ -15,7 +17,7 @@ static const char *why_unusable(const apikey_col_t *cols, apikey_owner_t type)
     const apikey_col_t *owner = &cols[APIKEY_FIND_OWNER];
     const apikey_col_t *scopes = &cols[APIKEY_FIND_SCOPES];
 
-    if (cols[APIKEY_FIND_ID].null || cols[APIKEY_FIND_ID].number <= 0) {
+    if (apikey_packed_number(&cols[APIKEY_FIND_ID]) <= 0) {
         return "the key has no id, which is a whole number above 0";
     }
     if (!apikey_store_text(owner)) {
@@ -28,20 +30,34 @@ static const char *why_unusable(const apikey_col_t *cols, apikey_owner_t type)
     return apikey_judge_owner(type, owner->data, owner->len);
 }
 
+/* A time that is no number has long passed. */
+static int64_t expiry(const apikey_col_t *col)
+{
+    return col->null ? APIKEY_NEVER : apikey_packed_number(col);
+}
+
+static const char *copy_text(const apikey_col_t *col, apr_pool_t *pool)
+{
+    return apr_pstrmemdup(pool, col->data, col->len);
+}
+
 static apikey_record_t *record_of(const apikey_col_t *cols, apr_pool_t *pool)
 {
-    apikey_record_t *record = apr_pcalloc(pool, sizeof(*record));
-    const int64_t key_ms = apikey_store_time(&cols[APIKEY_FIND_KEY_EXPIRES]);
-    const int64_t secret_ms = apikey_store_time(&cols[APIKEY_FIND_SECRET_EXPIRES]);
+    apikey_record_t *record = apr_palloc(pool, sizeof(*record));
+    const int64_t key_ms = expiry(&cols[APIKEY_FIND_KEY_EXPIRES]);
+    const int64_t secret_ms = expiry(&cols[APIKEY_FIND_SECRET_EXPIRES]);
+    const apikey_col_t *revoked = &cols[APIKEY_FIND_REVOKED];
 
-    record->id = (uint64_t)cols[APIKEY_FIND_ID].number;
+    record->id = (uint64_t)apikey_packed_number(&cols[APIKEY_FIND_ID]);
     record->owner_type =
         apikey_store_owner_type(apikey_store_text(&cols[APIKEY_FIND_OWNER_TYPE]));
     record->unusable = why_unusable(cols, record->owner_type);
-    record->owner = record->unusable ? "" : apr_pstrdup(pool, cols[APIKEY_FIND_OWNER].data);
-    record->scopes = record->unusable ? "" : apr_pstrdup(pool, cols[APIKEY_FIND_SCOPES].data);
+    record->owner = record->unusable ? "" : copy_text(&cols[APIKEY_FIND_OWNER], pool);
+    record->scopes = record->unusable ? "" : copy_text(&cols[APIKEY_FIND_SCOPES], pool);
     record->expires_ms = key_ms < secret_ms ? key_ms : secret_ms;
-    record->revoked = cols[APIKEY_FIND_REVOKED].null || cols[APIKEY_FIND_REVOKED].number != 0;
+    record->revoked = revoked->len != 1 || *revoked->data != '0';
+    record->plain =
+        apikey_encode_is_plain(record->owner) && apikey_encode_is_plain(record->scopes);
     return record;
 }
 
@@ -49,15 +65,24 @@ typedef struct {
     const apikey_digests_t *digests;
     int best; /* index of the digest the record was found by */
     apr_pool_t *pool;
-    apikey_record_t *record;
+    const apikey_record_t *record;
 } find_t;
 
-static bool find_row(const apikey_col_t *cols, void *baton)
+/* Longer than the server sends (max_allowed_packet), say. */
+static const apikey_record_t unreadable = {
+    .owner = "", .scopes = "", .unusable = "the database's answer cannot be read"};
+
+static bool find_row(const apikey_col_t *packed, void *baton)
 {
     find_t *find = baton;
+    apikey_col_t cols[APIKEY_FIND_COUNT];
     const apikey_col_t *digest = &cols[APIKEY_FIND_DIGEST];
     int i;
 
+    if (!apikey_packed_read(packed, cols, APIKEY_FIND_COUNT)) {
+        find->record = &unreadable;
+        return false;
+    }
     for (i = 0; i < find->best; i++) {
         /* Equal to us, not only to the column's collation. */
         if (digest->len == APIKEY_DIGEST_LEN &&

@@ -88,9 +88,11 @@ static unsigned int read_slot(const apikey_table_t *table, const word_t *slot, a
         words == 0 || words > table->slot_words - PAYLOAD) {
         return 0;
     }
+#pragma GCC unroll 4
     for (i = 0; i < words; i++) {
-        payload[i] = load(&slot[PAYLOAD + i]);
-        sum = mix(sum, payload[i]);
+        const uint64_t word = load(&slot[PAYLOAD + i]);
+        payload[i] = word;
+        sum = mix(sum, word);
     }
     stored = load(&slot[CHECKSUM]);
     /* The loads above are acquiring: this one is not done before them. */
@@ -110,6 +112,7 @@ unsigned int apikey_table_get(const apikey_table_t *table, apikey_mac_t mac, uin
     for (which = 0; which < 2; which++) {
         word_t *tags = bucket(table, mac, which);
 
+#pragma GCC unroll 8
         for (way = 0; way < APIKEY_TABLE_WAYS; way++) {
             if (load(&tags[way]) == tag) {
                 word_t *slot = slot_of(table, tags, way);
@@ -202,6 +205,21 @@ static int empty_ways(const word_t *tags)
         n += load(&tags[way]) == 0;
     }
     return n;
+}
+
+uint64_t apikey_table_taken(const apikey_table_t *table)
+{
+    const uint64_t step = (table->buckets + APIKEY_TABLE_SAMPLE - 1) / APIKEY_TABLE_SAMPLE;
+    uint64_t taken = 0;
+    uint64_t looked_at = 0;
+    uint64_t i;
+
+    for (i = 0; i < table->buckets; i += step) {
+        const int empty = empty_ways(table->base + i * bucket_words(table->slot_words));
+        taken += (uint64_t)(APIKEY_TABLE_WAYS - empty);
+        looked_at++;
+    }
+    return looked_at == table->buckets ? taken : taken * table->buckets / looked_at;
 }
 
 static place_t choose(const apikey_table_t *table, apikey_mac_t mac, int64_t now_ms,

@@ -25,9 +25,3 @@ const apikey_verdict_info_t *apikey_verdict_info(apikey_verdict_t verdict)
     const unsigned int i = (unsigned int)verdict;
     return &table[i < sizeof(table) / sizeof(table[0]) ? i : 0];
 }
-
-int apikey_verdict_knows_caller(apikey_verdict_t verdict)
-{
-    return verdict == APIKEY_INSUFFICIENT_SCOPE || verdict == APIKEY_FORBIDDEN ||
-           verdict == APIKEY_VALID;
-}

@@ -16,7 +16,8 @@ typedef enum {
     /* From here on the caller is known. */
     APIKEY_INSUFFICIENT_SCOPE,
     APIKEY_FORBIDDEN,
-    APIKEY_VALID
+    APIKEY_VALID,
+    APIKEY_VERDICT_COUNT
 } apikey_verdict_t;
 
 typedef struct {
@@ -31,6 +32,10 @@ typedef struct {
 const apikey_verdict_info_t *apikey_verdict_info(apikey_verdict_t verdict);
 
 /* Whether the caller was established: a valid key, let in or not. */
-int apikey_verdict_knows_caller(apikey_verdict_t verdict);
+static inline int apikey_verdict_knows_caller(apikey_verdict_t verdict)
+{
+    return verdict == APIKEY_INSUFFICIENT_SCOPE || verdict == APIKEY_FORBIDDEN ||
+           verdict == APIKEY_VALID;
+}
 
 #endif

@@ -9,7 +9,7 @@
 
 #include <http_request.h>
 
-static int check_authn(request_rec *r)
+__attribute__((flatten)) static int check_authn(request_rec *r)
 {
     apikey_verdict_t verdict;
 

@@ -15,8 +15,6 @@
 #include <mod_auth.h>
 #include <string.h>
 
-static const char authorization[] = "Authorization";
-
 static authn_status unavailable(request_rec *r)
 {
     apikey_request_decide(r, APIKEY_UNAVAILABLE, NULL, NULL);
@@ -28,14 +26,16 @@ static authn_status unavailable(request_rec *r)
 static authn_status check_password(request_rec *r, const char *user, const char *password)
 {
     apikey_credential_t *cred = apikey_credential_from_text(r, "(Basic)", password);
+    int64_t now_ms;
 
     (void)user;
+    apikey_credential_examine(r, cred);
     /* What is no key, as far as we can tell, is the next provider's to judge. */
     if (cred->malformed || cred->form == APIKEY_FORM_FOREIGN) {
         if (!cred->checkable) {
             return AUTH_USER_NOT_FOUND;
         }
-        if (!apikey_lookup(r, cred)) { /* ApiKeyForeign On */
+        if (!apikey_lookup(r, cred, &now_ms)) { /* ApiKeyForeign On */
             return unavailable(r);
         }
         if (!cred->record) {
@@ -64,7 +64,7 @@ bool apikey_basic_present(request_rec *r)
 {
     const apikey_call_t *call = apikey_request_call(r);
 
-    return is_basic(apr_table_get(r->headers_in, apikey_credential_header(r, authorization))) ||
+    return is_basic(apr_table_get(r->headers_in, apikey_credential_header(r, apikey_authorization))) ||
            (call && call->basic_header);
 }
 
@@ -125,7 +125,7 @@ static int run_the_others(request_rec *r)
 
 static int check_authn(request_rec *r)
 {
-    const char *header = apikey_credential_header(r, authorization);
+    const char *header = apikey_credential_header(r, apikey_authorization);
     int rc;
 
     if (apikey_request_auth(r) != APIKEY_AUTH_BASIC) {

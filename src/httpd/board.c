@@ -25,6 +25,7 @@ static struct {
     apikey_facts_t facts;
     bool has_facts;
     apikey_tally_t tally;
+    apikey_meter_t meter;
 } here;
 
 apikey_board_t *apikey_board(void)
@@ -42,6 +43,11 @@ const apikey_facts_t *apikey_board_facts(void)
 const apikey_tally_t *apikey_board_tally(void)
 {
     return &here.tally;
+}
+
+const apikey_meter_t *apikey_board_meter(void)
+{
+    return &here.meter;
 }
 
 apikey_realm_t *apikey_board_realm(const server_rec *s)
@@ -159,6 +165,7 @@ static bool assign_realms(server_rec *main_server, apr_pool_t *ptemp)
             ap_get_module_config(s->module_config, &authn_apikey_module);
 
         conf->realm_id = realm_id(s, ptemp);
+        conf->mac = apikey_mac_begin(here.board->key, conf->realm_id);
         conf->realm = place_of(conf->realm_id, main_server, s);
         if (conf->realm < 0) {
             ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,
@@ -174,14 +181,15 @@ static bool assign_realms(server_rec *main_server, apr_pool_t *ptemp)
 
 /* How the segment is divided, all from its two sizes. */
 typedef struct {
-    size_t tally_at, tally, facts_at, facts, size;
+    size_t meter_at, tally_at, tally, facts_at, facts, size;
 } plan_t;
 
 static plan_t plan_for(size_t cache)
 {
     plan_t plan;
 
-    plan.tally_at = (sizeof(apikey_board_t) + 63) & ~(size_t)63;
+    plan.meter_at = (sizeof(apikey_board_t) + 63) & ~(size_t)63;
+    plan.tally_at = (plan.meter_at + apikey_meter_size() + 63) & ~(size_t)63;
     plan.tally = (cache ? cache / 16 : 2 * 1024 * 1024) & ~(size_t)63;
     plan.facts_at = plan.tally_at + plan.tally;
     plan.facts = cache > plan.facts_at ? cache - plan.facts_at : 0;
@@ -257,6 +265,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
                      plan.size);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    apikey_meter_map(&here.meter, base + plan.meter_at);
     if (!assign_realms(s, ptemp)) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }

@@ -5,18 +5,6 @@
 
 enum { UNTENDED_MS = 2000 }; /* far above what a tick is late by */
 
-static apikey_fact_terms_t terms_of(const server_rec *s)
-{
-    const apikey_server_conf_t *conf = apikey_server_conf(s);
-    const apikey_fact_terms_t terms = {conf->ttl, conf->negative_ttl, conf->stale};
-    return terms;
-}
-
-apikey_mac_t apikey_cache_mac(const server_rec *s, const char *text, size_t len)
-{
-    return apikey_mac(apikey_board()->key, text, len, apikey_board_realm_id(s));
-}
-
 /* Whether somebody reads the change feed for this server, as far as it can be read. Nobody does
  * for a child that outlives its configuration: the server was told to stop, or started anew
  * with another database. */
@@ -30,15 +18,32 @@ static bool is_tended(const server_rec *s, int64_t now_ms)
            atomic_load_explicit(&realm->open_since_ms, memory_order_relaxed) != 0;
 }
 
+static inline apikey_fact_state_t as_tended(const server_rec *s, int64_t now_ms,
+                                            apikey_fact_state_t state)
+{
+    return state == APIKEY_FACT_FRESH && !is_tended(s, now_ms) ? APIKEY_FACT_STALE : state;
+}
+
 apikey_fact_state_t apikey_cache_get(const server_rec *s, apikey_mac_t mac, int64_t now_ms,
                                      apikey_fact_t *fact)
 {
     const apikey_facts_t *facts = apikey_board_facts();
-    const apikey_fact_terms_t terms = terms_of(s);
-    const apikey_fact_state_t state =
-        facts ? apikey_facts_get(facts, mac, &terms, now_ms, fact) : APIKEY_FACT_UNKNOWN;
+    const apikey_fact_terms_t *terms = &apikey_server_conf(s)->terms;
 
-    return state == APIKEY_FACT_FRESH && !is_tended(s, now_ms) ? APIKEY_FACT_STALE : state;
+    return facts ? as_tended(s, now_ms, apikey_facts_get(facts, mac, terms, now_ms, fact))
+                 : APIKEY_FACT_UNKNOWN;
+}
+
+apikey_fact_state_t apikey_cache_get_brief(const server_rec *s, apikey_mac_t mac,
+                                           int64_t now_ms, apikey_record_t *record,
+                                           uint64_t words[APIKEY_BRIEF_WORDS])
+{
+    const apikey_facts_t *facts = apikey_board_facts();
+    const apikey_fact_terms_t *terms = &apikey_server_conf(s)->terms;
+
+    return facts ? as_tended(s, now_ms,
+                             apikey_facts_get_brief(facts, mac, terms, now_ms, record, words))
+                 : APIKEY_FACT_UNKNOWN;
 }
 
 uint64_t apikey_cache_sequence(void)
@@ -51,10 +56,9 @@ void apikey_cache_put(const server_rec *s, apikey_mac_t mac, const apikey_record
                       uint64_t sequence, int64_t now_ms)
 {
     const apikey_facts_t *facts = apikey_board_facts();
-    const apikey_fact_terms_t terms = terms_of(s);
 
     if (facts) {
-        apikey_facts_put(facts, mac, record, sequence, now_ms, &terms);
+        apikey_facts_put(facts, mac, record, sequence, now_ms, &apikey_server_conf(s)->terms);
     }
 }
 

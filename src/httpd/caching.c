@@ -4,6 +4,7 @@
 #include "request.h"
 
 #include <apr_strings.h>
+#include <http_config.h>
 #include <http_protocol.h>
 #include <http_request.h>
 #include <stdbool.h>
@@ -16,10 +17,13 @@ static ap_filter_rec_t *filter;
 static const char no_cache[] = "no-cache";
 static const char ours[] = "1";
 
+/* Set in post_config: without mod_cache nobody looks. */
+static bool has_mod_cache;
+
 void apikey_caching_forbid(request_rec *r)
 {
-    if (!apr_table_get(r->subprocess_env, no_cache)) {
-        apr_table_setn(r->subprocess_env, no_cache, ours);
+    if (has_mod_cache && !apr_table_get(r->subprocess_env, no_cache)) {
+        apr_table_addn(r->subprocess_env, no_cache, ours);
     }
 }
 
@@ -72,7 +76,12 @@ static apr_status_t mark_private(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     request_rec *r = f->r;
 
-    if (!apr_table_get(r->headers_out, header) && !apr_table_get(r->err_headers_out, header)) {
+    if (f->ctx) { /* has done its work; to take it out of the chain costs more than to pass it */
+        return ap_pass_brigade(f->next, bb);
+    }
+    f->ctx = f;
+    if (!apr_table_get(r->headers_out, header) &&
+        (apr_is_empty_table(r->err_headers_out) || !apr_table_get(r->err_headers_out, header))) {
         apr_table_addn(r->headers_out, header, "private");
     }
     else if (says(r, "public") || says(r, "s-maxage")) {
@@ -81,7 +90,6 @@ static apr_status_t mark_private(ap_filter_t *f, apr_bucket_brigade *bb)
     else if (!says(r, "private") && !says(r, "no-store")) {
         apr_table_mergen(r->headers_out, header, "private");
     }
-    ap_remove_output_filter(f);
     return ap_pass_brigade(f->next, bb);
 }
 
@@ -115,9 +123,20 @@ static void insert(request_rec *r)
     }
 }
 
+static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    (void)pconf;
+    (void)plog;
+    (void)ptemp;
+    (void)s;
+    has_mod_cache = ap_find_linked_module("mod_cache.c") != NULL;
+    return OK;
+}
+
 void apikey_caching_register(apr_pool_t *p)
 {
     (void)p;
+    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     filter =
         ap_register_output_filter("APIKEY_PRIVATE", mark_private, NULL, AP_FTYPE_CONTENT_SET);
     ap_hook_insert_filter(insert, NULL, NULL, APR_HOOK_REALLY_LAST);

@@ -13,24 +13,20 @@ static apikey_verdict_t verdict_of(request_rec *r, apikey_credential_t *cred)
     const apikey_place_t place = {apikey_conf_flag(conf->user_keys, 1) != 0,
                                   apikey_conf_flag(conf->team_keys, 1) != 0};
 
+    int64_t now_ms;
+
     if (!cred) {
         return APIKEY_MISSING;
     }
-    if (cred->malformed) {
-        return APIKEY_MALFORMED;
-    }
-    if (!cred->checkable) {
-        return APIKEY_NOT_FOUND; /* by its form alone */
-    }
-    if (!apikey_lookup(r, cred)) {
+    if (!apikey_lookup(r, cred, &now_ms)) {
         return APIKEY_UNAVAILABLE;
     }
-    return apikey_judge(cred->record, &place, apr_time_as_msec(apr_time_now()));
+    return cred->malformed ? APIKEY_MALFORMED : apikey_judge(cred->record, &place, now_ms);
 }
 
 static const char *why_not_ours(const apikey_credential_t *cred)
 {
-    if (!cred || cred->malformed || cred->record) {
+    if (!cred || !cred->examined || cred->malformed || cred->record) {
         return NULL;
     }
     if (cred->form == APIKEY_FORM_DAMAGED) {
@@ -42,11 +38,12 @@ static const char *why_not_ours(const apikey_credential_t *cred)
 apikey_verdict_t apikey_check(request_rec *r, apikey_credential_t *cred)
 {
     const apikey_verdict_t verdict = verdict_of(r, cred);
+    const apikey_request_t *state =
+        apikey_request_decide(r, verdict, cred ? cred->record : NULL, why_not_ours(cred));
 
-    apikey_request_decide(r, verdict, cred ? cred->record : NULL, why_not_ours(cred));
     if (verdict == APIKEY_VALID) {
-        r->user = (char *)apikey_request_own(r)->user;
+        r->user = (char *)state->user;
     }
-    apikey_identity_export(r, apikey_request_own(r));
+    apikey_identity_export(r, state);
     return verdict;
 }

@@ -3,10 +3,12 @@
 
 #include <apr_strings.h>
 #include <http_core.h>
+#include <string.h>
 
 /* Built once and only read afterwards: shared by all servers and requests. */
 static const char *default_prefix[] = {"ak"};
-static const char *default_header[] = {"Authorization"};
+const char apikey_authorization[] = "Authorization";
+static const char *default_header[] = {apikey_authorization};
 static const apr_array_header_t default_prefixes = {NULL, sizeof(char *), 1, 1,
                                                     (char *)default_prefix};
 static const apr_array_header_t default_headers = {NULL, sizeof(char *), 1, 1,
@@ -15,6 +17,7 @@ static const apr_array_header_t no_scopes = {NULL, sizeof(char *), 0, 0, NULL};
 
 static const size_t default_cache_size = 16 * 1024 * 1024;
 static size_t cache_size;
+static bool bearer_yielded; /* AuthType Bearer is mod_auth_bearer's */
 
 size_t apikey_conf_cache_size(void)
 {
@@ -26,8 +29,14 @@ void apikey_conf_set_cache_size(size_t bytes)
     cache_size = bytes;
 }
 
+void apikey_conf_yield_bearer(void)
+{
+    bearer_yielded = true;
+}
+
 void apikey_conf_reset(void)
 {
+    bearer_yielded = false;
     cache_size = default_cache_size;
 }
 
@@ -37,9 +46,9 @@ void *apikey_conf_create_server(apr_pool_t *p, server_rec *s)
 
     (void)s;
     conf->foreign = APIKEY_UNSET;
-    conf->ttl = APIKEY_UNSET;
-    conf->negative_ttl = APIKEY_UNSET;
-    conf->stale = APIKEY_UNSET;
+    conf->terms.ttl = APIKEY_UNSET;
+    conf->terms.negative_ttl = APIKEY_UNSET;
+    conf->terms.stale = APIKEY_UNSET;
     conf->timeout = APIKEY_UNSET;
     conf->refresh = APIKEY_UNSET;
     conf->usage = APIKEY_UNSET;
@@ -60,9 +69,9 @@ void *apikey_conf_merge_server(apr_pool_t *p, void *base_conf, void *add_conf)
     POINTER(peppers);
     POINTER(header_prefix);
     POINTER(teams_table);
-    FLAG(ttl);
-    FLAG(negative_ttl);
-    FLAG(stale);
+    FLAG(terms.ttl);
+    FLAG(terms.negative_ttl);
+    FLAG(terms.stale);
     FLAG(timeout);
     FLAG(refresh);
     FLAG(usage);
@@ -120,30 +129,15 @@ void apikey_conf_complete(server_rec *main_server, apr_pool_t *pconf)
         conf->prefixes = conf->prefixes ? conf->prefixes : &default_prefixes;
         conf->foreign = apikey_conf_flag(conf->foreign, 0);
         conf->peppers = conf->peppers ? conf->peppers : &apikey_no_pepper;
-        conf->ttl = interval(conf->ttl, 300 * 1000);
-        conf->negative_ttl = interval(conf->negative_ttl, 10 * 1000);
-        conf->stale = interval(conf->stale, 0);
+        conf->terms.ttl = interval(conf->terms.ttl, 300 * 1000);
+        conf->terms.negative_ttl = interval(conf->terms.negative_ttl, 10 * 1000);
+        conf->terms.stale = interval(conf->terms.stale, 0);
         conf->timeout = interval(conf->timeout, 500);
         conf->refresh = interval(conf->refresh, 500);
         conf->usage = interval(conf->usage, 60 * 1000);
         conf->header_prefix = conf->header_prefix ? conf->header_prefix : "X-ApiKey-";
         conf->teams_table = conf->teams_table ? conf->teams_table : "api_key_team_members";
     }
-}
-
-const apikey_server_conf_t *apikey_server_conf(const server_rec *s)
-{
-    return ap_get_module_config(s->module_config, &authn_apikey_module);
-}
-
-const apikey_dir_conf_t *apikey_dir_conf(const request_rec *r)
-{
-    return ap_get_module_config(r->per_dir_config, &authn_apikey_module);
-}
-
-int apikey_conf_flag(int flag, int otherwise)
-{
-    return flag == APIKEY_UNSET ? otherwise : flag;
 }
 
 const apr_array_header_t *apikey_conf_headers(const apikey_dir_conf_t *conf)
@@ -161,6 +155,12 @@ int apikey_conf_max_keys(const apikey_dir_conf_t *conf)
     return conf->max_keys == APIKEY_UNSET ? 1000 : conf->max_keys;
 }
 
+/* In any case; written as everybody writes it, at the price of one comparison. */
+static bool is_type(const char *type, const char *name)
+{
+    return strcmp(type, name) == 0 || ap_cstr_casecmp(type, name) == 0;
+}
+
 apikey_auth_t apikey_auth_of(request_rec *r)
 {
     const char *type = ap_auth_type(r);
@@ -168,8 +168,11 @@ apikey_auth_t apikey_auth_of(request_rec *r)
     if (!type) {
         return APIKEY_AUTH_OTHER;
     }
-    if (ap_cstr_casecmp(type, "Bearer") == 0 || ap_cstr_casecmp(type, "ApiKey") == 0) {
+    if (is_type(type, "Bearer")) {
+        return bearer_yielded ? APIKEY_AUTH_OTHER : APIKEY_AUTH_BEARER;
+    }
+    if (is_type(type, "ApiKey")) {
         return APIKEY_AUTH_BEARER;
     }
-    return ap_cstr_casecmp(type, "Basic") == 0 ? APIKEY_AUTH_BASIC : APIKEY_AUTH_OTHER;
+    return is_type(type, "Basic") ? APIKEY_AUTH_BASIC : APIKEY_AUTH_OTHER;
 }

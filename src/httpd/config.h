@@ -4,6 +4,7 @@
 #define APIKEY_CONFIG_H
 
 #include "../core/digest.h"
+#include "../core/facts.h"
 
 #include <httpd.h>
 #include <http_config.h>
@@ -31,11 +32,13 @@ typedef struct {
     const char *teams_table;         /* NULL: unset */
 
     /* Milliseconds; 0 where Off is said. */
-    int64_t ttl, negative_ttl, stale, timeout, refresh, usage;
+    apikey_fact_terms_t terms;
+    int64_t timeout, refresh, usage;
 
     /* Filled in by board.c: which database this server asks, and how it digests. */
     int realm;
     uint64_t realm_id;
+    apikey_mac_state_t mac; /* of its credentials */
 } apikey_server_conf_t;
 
 struct apikey_mount_t; /* mount.h */
@@ -70,14 +73,29 @@ void apikey_conf_reset(void);
 /* Puts the defaults where nothing was said, in every server's record (post_config). */
 void apikey_conf_complete(server_rec *main_server, apr_pool_t *pconf);
 
-const apikey_server_conf_t *apikey_server_conf(const server_rec *s);
+static inline const apikey_server_conf_t *apikey_server_conf(const server_rec *s)
+{
+    return ap_get_module_config(s->module_config, &authn_apikey_module);
+}
 
 /* The record as merged for this request; its members may be unset, so read them with these. */
-const apikey_dir_conf_t *apikey_dir_conf(const request_rec *r);
-int apikey_conf_flag(int flag, int otherwise);
+static inline const apikey_dir_conf_t *apikey_dir_conf(const request_rec *r)
+{
+    return ap_get_module_config(r->per_dir_config, &authn_apikey_module);
+}
+
+static inline int apikey_conf_flag(int flag, int otherwise)
+{
+    return flag == APIKEY_UNSET ? otherwise : flag;
+}
+
 const apr_array_header_t *apikey_conf_headers(const apikey_dir_conf_t *conf);
 const apr_array_header_t *apikey_conf_scopes(const apikey_dir_conf_t *conf);
 int apikey_conf_max_keys(const apikey_dir_conf_t *conf);
+
+/* "Authorization". Wherever we keep a header's name, this one is this very string: to compare
+ * addresses will do. */
+extern const char apikey_authorization[];
 
 /* How the location asks who calls. */
 typedef enum {
@@ -87,6 +105,10 @@ typedef enum {
 } apikey_auth_t;
 
 apikey_auth_t apikey_auth_of(request_rec *r);
+
+/* Says that AuthType Bearer is mod_auth_bearer's on this server: ours then is what its line
+ * AuthBearerProvider asks. For check_config. */
+void apikey_conf_yield_bearer(void);
 
 extern const command_rec apikey_directives[]; /* directives.c */
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "credential.h"
 
-#include "cache.h"
 #include "config.h"
 
 #include <apr_lib.h>
@@ -13,7 +12,7 @@ APLOG_USE_MODULE(authn_apikey);
 
 static bool is_authorization(const char *name)
 {
-    return ap_cstr_casecmp(name, "Authorization") == 0;
+    return name == apikey_authorization;
 }
 
 const char *apikey_credential_header(const request_rec *r, const char *name)
@@ -24,27 +23,23 @@ const char *apikey_credential_header(const request_rec *r, const char *name)
 
 /* RFC 6750 section 2.1: 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=". The comma
  * by which httpd joins repeated headers is not among them. */
-static bool is_b64token(const char *text)
+static bool is_b64token(const char *text, size_t len)
 {
     static const bool legal[256] = {
         ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
         ['-'] = true,         ['.'] = true,         ['_'] = true,
         ['~'] = true,         ['+'] = true,         ['/'] = true};
-    const unsigned char *at = (const unsigned char *)text;
+    bool all = true;
+    size_t i;
 
-    while (legal[at[0]] && legal[at[1]] && legal[at[2]] && legal[at[3]]) {
-        at += 4;
+    while (len > 1 && text[len - 1] == '=') {
+        len--;
     }
-    while (legal[*at]) {
-        at++;
+#pragma GCC unroll 8
+    for (i = 0; i < len; i++) { /* without a branch: nearly all there are are legal */
+        all &= legal[(unsigned char)text[i]];
     }
-    if (at == (const unsigned char *)text) {
-        return false;
-    }
-    while (*at == '=') {
-        at++;
-    }
-    return *at == '\0';
+    return all && len > 0;
 }
 
 /* RFC 9110 section 5.6.2: what a scheme's name consists of. */
@@ -59,6 +54,10 @@ static const char *after_bearer(const char *value)
     static const char scheme[] = "Bearer";
     const size_t len = sizeof(scheme) - 1;
 
+    if (value[0] == 'B' && value[1] == 'e' && value[2] == 'a' && value[3] == 'r' &&
+        value[4] == 'e' && value[5] == 'r' && value[6] == ' ') {
+        return value + len; /* as everybody writes it */
+    }
     if (ap_cstr_casecmpn(value, scheme, len) != 0) {
         return NULL;
     }
@@ -86,108 +85,157 @@ bool apikey_credential_is(const char *name, const char *value)
     return !is_authorization(name) || after_bearer(value) || bearer_joined(value);
 }
 
-/* The key in a header's value; NULL where the header holds no credential, "" where it is
- * malformed. */
+/* What stands in a key's place in a header's value, "" for nothing; NULL where the header holds
+ * no credential. */
 static const char *text_of(const char *name, const char *value)
 {
-    if (is_authorization(name)) {
-        const char *rest = after_bearer(value);
+    const char *rest;
 
-        if (!rest) {
-            return bearer_joined(value) ? "" : NULL;
-        }
-        if (*rest != ' ') {
-            return "";
-        }
-        value = rest + strspn(rest, " "); /* RFC 6750: 1*SP */
+    if (!is_authorization(name)) {
+        return value;
     }
-    return is_b64token(value) ? value : "";
+    rest = after_bearer(value);
+    if (!rest) {
+        return bearer_joined(value) ? "" : NULL;
+    }
+    if (*rest != ' ') {
+        return "";
+    }
+    while (*rest == ' ') { /* RFC 6750: 1*SP */
+        rest++;
+    }
+    return rest;
+}
+
+static apikey_form_t form_of(const apikey_server_conf_t *conf, const apikey_credential_t *cred)
+{
+    apikey_owner_t kind;
+
+    if (cred->is_shaped) {
+        return apikey_keyfmt_intact(cred->text, cred->len) ? APIKEY_FORM_OURS
+                                                           : APIKEY_FORM_DAMAGED;
+    }
+    return apikey_keyfmt_parse(cred->text, cred->len,
+                               (const char *const *)conf->prefixes->elts, conf->prefixes->nelts,
+                               &kind);
+}
+
+void apikey_credential_examine(const request_rec *r, apikey_credential_t *cred)
+{
+    const apikey_server_conf_t *conf = apikey_server_conf(r->server);
+
+    if (cred->examined || !cred->text) {
+        return;
+    }
+    cred->examined = true;
+    cred->form = form_of(conf, cred);
+    if (cred->form != APIKEY_FORM_OURS) { /* which are tokens all */
+        cred->malformed =
+            cred->is_token ? !is_b64token(cred->text, cred->len) : cred->len == 0;
+    }
+    cred->checkable = !cred->malformed && (cred->form == APIKEY_FORM_OURS ||
+                                           (cred->form == APIKEY_FORM_FOREIGN && conf->foreign));
 }
 
 bool apikey_credential_digest(const request_rec *r, apikey_credential_t *cred)
 {
     const apikey_server_conf_t *conf = apikey_server_conf(r->server);
+    apikey_digests_t *digests;
 
-    if (cred->text && cred->digests.count == 0 &&
-        !apikey_digest_all(&cred->digests,
-                           cred->form == APIKEY_FORM_OURS ? conf->peppers : &apikey_no_pepper,
-                           cred->text, strlen(cred->text))) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "AK0010: libcrypto cannot digest a key");
-        cred->digests.count = 0;
-    }
-    cred->text = NULL;
-    return cred->digests.count > 0;
-}
-
-static bool same(const apikey_credential_t *a, const apikey_credential_t *b)
-{
-    return a->checkable && b->checkable && memcmp(&a->mac, &b->mac, sizeof(a->mac)) == 0;
-}
-
-/* Adds what was read to what the call has seen, or gives back what it has: the database is
- * asked once for each credential of a call. */
-static apikey_credential_t *remember(request_rec *r, const apikey_credential_t *read)
-{
-    apikey_call_t *call = apikey_request_make(r)->call;
-    apikey_credential_t *kept;
-    int i;
-
-    for (i = 0; i < call->credentials->nelts; i++) {
-        kept = APR_ARRAY_IDX(call->credentials, i, apikey_credential_t *);
-        if (same(kept, read) && ap_cstr_casecmp(kept->header, read->header) == 0) {
-            return kept;
+    apikey_credential_examine(r, cred);
+    if (cred->text && cred->checkable && !cred->digests) {
+        digests = apr_palloc(apikey_request_call(r)->pool, sizeof(*digests));
+        if (apikey_digest_all(digests,
+                              cred->form == APIKEY_FORM_OURS ? conf->peppers
+                                                             : &apikey_no_pepper,
+                              cred->text, cred->len)) {
+            cred->digests = digests;
+        }
+        else {
+            ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "AK0010: libcrypto cannot digest a key");
         }
     }
-    kept = apr_pmemdup(call->credentials->pool, read, sizeof(*read));
-    APR_ARRAY_PUSH(call->credentials, apikey_credential_t *) = kept;
+    cred->text = NULL;
+    return cred->digests != NULL;
+}
+
+static bool is_header(const char *a, const char *b)
+{
+    return a == b || ap_cstr_casecmp(a, b) == 0;
+}
+
+static apikey_credential_t *find_seen(const apikey_call_t *call, const char *header,
+                                      apikey_mac_t mac)
+{
+    apikey_credential_t *kept;
+
+    for (kept = call->credentials; kept; kept = kept->next) {
+        if (kept->may_be_known && memcmp(&kept->mac, &mac, sizeof(mac)) == 0 &&
+            is_header(kept->header, header)) {
+            break;
+        }
+    }
     return kept;
+}
+
+static apikey_credential_t *add(apikey_call_t *call)
+{
+    apikey_credential_t *cred =
+        call->credentials ? apr_palloc(call->pool, sizeof(*cred)) : &call->room;
+
+    *cred = (apikey_credential_t){.next = call->credentials};
+    call->credentials = cred;
+    return cred;
 }
 
 static apikey_credential_t *recall(const request_rec *r, const char *header)
 {
     const apikey_call_t *call = apikey_request_call(r);
-    int i;
+    apikey_credential_t *kept = call ? call->credentials : NULL;
 
-    for (i = call ? call->credentials->nelts - 1 : -1; i >= 0; i--) {
-        apikey_credential_t *kept = APR_ARRAY_IDX(call->credentials, i, apikey_credential_t *);
-        if (ap_cstr_casecmp(kept->header, header) == 0) {
-            return kept;
-        }
+    while (kept && !is_header(kept->header, header)) {
+        kept = kept->next;
     }
-    return NULL;
+    return kept;
+}
+
+/* Adds what was read to what the call has seen, or gives back what it has: the database is
+ * asked once for each credential of a call. */
+static apikey_credential_t *take(request_rec *r, const char *header, const char *text,
+                                 bool is_token)
+{
+    const apikey_server_conf_t *conf = apikey_server_conf(r->server);
+    apikey_call_t *call = apikey_request_make(r)->call;
+    const size_t len = strlen(text);
+    const bool is_shaped = apikey_keyfmt_shaped(
+        text, len, (const char *const *)conf->prefixes->elts, conf->prefixes->nelts);
+    const bool may_be_known = is_shaped || conf->foreign;
+    apikey_credential_t *cred = NULL;
+    apikey_mac_t mac = {{0, 0}};
+
+    if (may_be_known) {
+        mac = apikey_mac_of(&conf->mac, text, len);
+        cred = find_seen(call, header, mac);
+    }
+    if (!cred) {
+        cred = add(call);
+        cred->header = header;
+        cred->is_token = is_token;
+        cred->is_shaped = is_shaped;
+        cred->may_be_known = may_be_known;
+        cred->mac = mac;
+    }
+    if (!cred->looked_up) {
+        cred->text = text;
+        cred->len = len;
+    }
+    return cred;
 }
 
 apikey_credential_t *apikey_credential_from_text(request_rec *r, const char *header,
                                                  const char *text)
 {
-    const apikey_server_conf_t *conf = apikey_server_conf(r->server);
-    const size_t len = strlen(text);
-    apikey_credential_t read = {0};
-    apikey_credential_t *kept;
-    apikey_owner_t kind;
-
-    read.header = header;
-    read.malformed = *text == '\0';
-    if (!read.malformed) {
-        read.form = apikey_keyfmt_parse(text, len, (const char *const *)conf->prefixes->elts,
-                                        conf->prefixes->nelts, &kind);
-        read.checkable = read.form == APIKEY_FORM_OURS ||
-                         (read.form == APIKEY_FORM_FOREIGN && conf->foreign);
-    }
-    if (!read.checkable) {
-        return remember(r, &read);
-    }
-    read.mac = apikey_cache_mac(r->server, text, len);
-    kept = remember(r, &read);
-    if (!kept->looked_up) {
-        kept->text = text;
-    }
-    return kept;
-}
-
-static apikey_credential_t *malformed(request_rec *r, const char *header)
-{
-    return apikey_credential_from_text(r, header, "");
+    return take(r, header, text, false);
 }
 
 apikey_credential_t *apikey_credential_get(request_rec *r)
@@ -200,12 +248,12 @@ apikey_credential_t *apikey_credential_get(request_rec *r)
         const char *name = APR_ARRAY_IDX(names, i, const char *);
         const char *value = apr_table_get(r->headers_in, apikey_credential_header(r, name));
         const char *text = value ? text_of(name, value) : NULL;
-        apikey_credential_t *cred = text    ? apikey_credential_from_text(r, name, text)
+        apikey_credential_t *cred = text    ? take(r, name, text, true)
                                     : value ? NULL
                                             : recall(r, name);
 
         if (found && cred) {
-            return malformed(r, name); /* RFC 6750 section 2: one method in each request */
+            return take(r, name, "", true); /* RFC 6750 section 2: one method in each request */
         }
         found = cred ? cred : found;
     }

@@ -173,9 +173,9 @@ typedef struct {
     }
 
 static const interval_t intervals[] = {
-    INTERVAL("ApiKeyCacheTTL", ttl, 1, false),
-    INTERVAL("ApiKeyNegativeTTL", negative_ttl, 0, false),
-    INTERVAL("ApiKeyStale", stale, 0, false),
+    INTERVAL("ApiKeyCacheTTL", terms.ttl, 1, false),
+    INTERVAL("ApiKeyNegativeTTL", terms.negative_ttl, 0, false),
+    INTERVAL("ApiKeyStale", terms.stale, 0, false),
     INTERVAL("ApiKeyTimeout", timeout, 10, false),
     INTERVAL("ApiKeyRefresh", refresh, 100, true),
     INTERVAL("ApiKeyUsage", usage, 1000, true),
@@ -251,6 +251,10 @@ static const char *set_header(cmd_parms *cmd, void *conf, int argc, char *const 
     list = words(cmd, argc, argv);
     if (argc == 0 || !list) {
         return "ApiKeyHeader takes one or more header names, each once";
+    }
+    for (i = 0; i < list->nelts; i++) {
+        const char **name = &APR_ARRAY_IDX(list, i, const char *);
+        *name = ap_cstr_casecmp(*name, apikey_authorization) == 0 ? apikey_authorization : *name;
     }
     ((apikey_dir_conf_t *)conf)->headers = list;
     return NULL;

@@ -226,7 +226,7 @@ static int64_t retention_s(void)
 
     for (s = ap_server_conf; s; s = s->next) {
         const apikey_server_conf_t *conf = apikey_server_conf(s);
-        const int64_t needed = (conf->ttl + conf->stale) / 1000 + HOUR_S;
+        const int64_t needed = (conf->terms.ttl + conf->terms.stale) / 1000 + HOUR_S;
         longest = needed > longest ? needed : longest;
     }
     return longest;
@@ -328,6 +328,7 @@ static void publish(apikey_realm_t *realm, const reading_t *reading)
 
     realm->feed[next & 1] = reading->state;
     atomic_store(&realm->feed_state, next);
+    atomic_store(&realm->feed_read_ms, reading->now_ms);
 }
 
 static void log_success(server_rec *s, apikey_realm_t *realm, const char *installed, bool first)

@@ -49,7 +49,7 @@ static void become(request_rec *r, const apikey_request_t *state, char *auth_typ
 }
 
 /* Before mod_rewrite's per-directory rules, which may ask for the environment. */
-static int fixups(request_rec *r)
+__attribute__((flatten)) static int fixups(request_rec *r)
 {
     const apikey_request_t *state = state_of(r);
 
@@ -62,6 +62,7 @@ static int fixups(request_rec *r)
         apikey_identity_export(r, state); /* a redirect has renamed it all */
     }
     if (state && state->verdict == APIKEY_VALID && !r->main) {
+        apikey_request_meter(r, state);
         apikey_usage_count(r, state->key_id);
     }
     if (state && !r->user && apikey_verdict_knows_caller(state->verdict)) {

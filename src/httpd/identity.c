@@ -30,39 +30,47 @@ static bool has_ours(const apr_table_t *env)
 {
     static const char mark[] = "APIKEY_";
     const apr_array_header_t *list = apr_table_elts(env);
-    int i;
+    const apr_table_entry_t *entry = (const apr_table_entry_t *)(void *)list->elts;
+    const apr_table_entry_t *end = entry + list->nelts;
 
-    for (i = 0; i < list->nelts; i++) {
-        if (strncmp(APR_ARRAY_IDX(list, i, apr_table_entry_t).key, mark, sizeof(mark) - 1) ==
-            0) {
-            return true;
-        }
+    while (entry < end &&
+           (*entry->key != *mark || strncmp(entry->key, mark, sizeof(mark) - 1) != 0)) {
+        entry++;
     }
-    return false;
+    return entry < end;
+}
+
+static void unset_ours(apr_table_t *env)
+{
+    int i;
+    for (i = 0; i < APIKEY_FIELD_COUNT; i++) {
+        apr_table_unset(env, apikey_field_names[i].env_name);
+    }
 }
 
 void apikey_identity_export(request_rec *r, const apikey_request_t *state)
 {
-    const bool env = exports_of(r) & APIKEY_EXPORT_ENV;
     const bool known_caller = apikey_verdict_knows_caller(state->verdict);
+    apr_table_t *env = r->subprocess_env;
     int i;
 
     apikey_caching_forbid(r);
-    if (has_ours(r->subprocess_env)) {
-        for (i = 0; i < APIKEY_FIELD_COUNT; i++) {
-            apr_table_unset(r->subprocess_env, apikey_field_names[i].env_name);
-        }
+    if (has_ours(env)) {
+        unset_ours(env);
     }
-    for (i = 0; env && i < APIKEY_FIELD_COUNT; i++) {
-        if (state->value[i] && (known_caller || i == APIKEY_FIELD_STATUS)) {
-            /* Not set: names that begin alike make apr_table_setn() compare each with all. */
-            apr_table_addn(r->subprocess_env, apikey_field_names[i].env_name, state->value[i]);
+    if (exports_of(r) & APIKEY_EXPORT_ENV) {
+#pragma GCC unroll 8
+        for (i = known_caller ? 0 : APIKEY_FIELD_STATUS; i < APIKEY_FIELD_COUNT; i++) {
+            if (state->value[i]) {
+                /* Not set: names that begin alike make apr_table_setn() compare each with all. */
+                apr_table_addn(env, apikey_field_names[i].env_name, state->value[i]);
+            }
         }
     }
     if (!known_caller && r->main) {
         /* mod_include has left these there; where there is a user, httpd sets them again. */
-        apr_table_unset(r->subprocess_env, "REMOTE_USER");
-        apr_table_unset(r->subprocess_env, "AUTH_TYPE");
+        apr_table_unset(env, "REMOTE_USER");
+        apr_table_unset(env, "AUTH_TYPE");
     }
 }
 

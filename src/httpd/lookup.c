@@ -41,11 +41,6 @@ static struct {
     question_t *open;
 } asked = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
-static int64_t now_ms(void)
-{
-    return apr_time_as_msec(apr_time_now());
-}
-
 /* With the mutex held. */
 static void give_up_share(question_t *q)
 {
@@ -97,24 +92,35 @@ static apikey_db_status_t find(apikey_db_t *db, void *baton)
     asking_t *asking = baton;
 
     asking->sequence = apikey_cache_sequence();
-    asking->asked_ms = now_ms();
+    asking->asked_ms = apikey_now_ms();
     return apikey_store_find(db, asking->digests, asking->pool, &asking->record);
+}
+
+static void meter_query(apr_time_t began, bool failed)
+{
+    const apr_time_t us = apr_time_now() - began; /* below 0 where the clock was set back */
+
+    apikey_meter_query(apikey_board_meter(), (uint64_t)(uintptr_t)pthread_self() >> 12,
+                       us > 0 ? (uint64_t)us : 0, failed);
 }
 
 /* Asks, and tells the breaker how that went. */
 static bool ask_database(server_rec *s, asking_t *asking)
 {
     const int64_t timeout = apikey_server_conf(s)->timeout;
-    const int64_t began = now_ms();
+    const apr_time_t began = apr_time_now();
     const char *why;
+    const apikey_db_status_t rv =
+        apikey_dbd_run_for(timeout > APIKEY_DBD_PATIENCE_MS ? timeout : APIKEY_DBD_PATIENCE_MS,
+                           s, asking->pool, find, asking, &why);
 
-    if (apikey_dbd_run_for(timeout > APIKEY_DBD_PATIENCE_MS ? timeout : APIKEY_DBD_PATIENCE_MS,
-                           s, asking->pool, find, asking, &why) == APIKEY_DB_OK) {
-        apikey_breaker_succeeded(s, began);
+    meter_query(began, rv != APIKEY_DB_OK);
+    if (rv == APIKEY_DB_OK) {
+        apikey_breaker_succeeded(s, apr_time_as_msec(began));
         return true;
     }
     if (!apikey_workers_hurry()) {
-        apikey_breaker_failed(s, began, why);
+        apikey_breaker_failed(s, apr_time_as_msec(began), why);
     }
     return false;
 }
@@ -169,7 +175,7 @@ void apikey_lookup_probe(server_rec *s, apr_pool_t *pool)
 
 /* With the mutex held: a share in the question about this credential, asked now unless it is
  * being asked already, not for long, and with no key changed since. NULL where it cannot be. */
-static question_t *share(server_rec *s, const apikey_credential_t *cred)
+static question_t *share(server_rec *s, const apikey_credential_t *cred, bool *joined)
 {
     const uint64_t sequence = apikey_cache_sequence();
     const int64_t now = apikey_steady_ms();
@@ -179,6 +185,7 @@ static question_t *share(server_rec *s, const apikey_credential_t *cred)
         if (memcmp(&q->mac, &cred->mac, sizeof(q->mac)) == 0 && q->sequence == sequence &&
             now < q->too_late_ms) {
             q->shares++;
+            *joined = true;
             return q;
         }
     }
@@ -188,7 +195,7 @@ static question_t *share(server_rec *s, const apikey_credential_t *cred)
     }
     memset(q, 0, offsetof(question_t, fact));
     q->mac = cred->mac;
-    q->digests = cred->digests;
+    q->digests = *cred->digests;
     q->server = s;
     q->sequence = sequence;
     q->too_late_ms = now + apikey_server_conf(s)->timeout;
@@ -204,12 +211,18 @@ static question_t *share(server_rec *s, const apikey_credential_t *cred)
     return q;
 }
 
-static const apikey_record_t *copy_record(const apikey_record_t *record, apr_pool_t *pool)
+/* With both strings behind it, which stand side by side in a fact. */
+static const apikey_record_t *copy_record(const apikey_fact_t *fact, apr_pool_t *pool)
 {
-    apikey_record_t *copy = apr_pmemdup(pool, record, sizeof(*record));
+    const apikey_record_t *record = &fact->record;
+    const size_t owner_size = (size_t)(record->scopes - record->owner);
+    const size_t size = owner_size + strlen(record->scopes) + 1;
+    apikey_record_t *copy = apr_palloc(pool, sizeof(*copy) + size);
+    char *text = (char *)(copy + 1);
 
-    copy->owner = apr_pstrdup(pool, record->owner);
-    copy->scopes = apr_pstrdup(pool, record->scopes);
+    *copy = *record;
+    copy->owner = memcpy(text, record->owner, size);
+    copy->scopes = text + owner_size;
     return copy;
 }
 
@@ -223,22 +236,39 @@ static void wait_for(question_t *q, int64_t ms)
     }
 }
 
+static bool may_ask(const request_rec *r, int64_t now)
+{
+    const bool allowed = apikey_breaker_allows(r->server, now);
+
+    if (!allowed) {
+        apikey_meter_wait(apikey_board_meter(), (uint64_t)r->connection->id,
+                          APIKEY_WAIT_REFUSED, false);
+    }
+    return allowed;
+}
+
 /* Asks the database, for as long as ApiKeyTimeout allows. */
-static bool ask_and_wait(server_rec *s, const apikey_credential_t *cred, apr_pool_t *pool,
+static bool ask_and_wait(request_rec *r, const apikey_credential_t *cred, apr_pool_t *pool,
                          const apikey_record_t **record)
 {
+    server_rec *s = r->server;
     const int64_t timeout = apikey_server_conf(s)->timeout;
-    const int64_t began = now_ms();
+    const int64_t began = apikey_now_ms();
     const char *why = NULL;
+    apikey_wait_t outcome = APIKEY_WAIT_REFUSED;
+    bool joined = false;
     bool answered = false;
     question_t *q;
 
     pthread_mutex_lock(&asked.mutex);
-    q = share(s, cred);
+    q = share(s, cred, &joined);
     if (q) {
         wait_for(q, timeout);
         answered = q->answered;
-        *record = answered && q->known ? copy_record(&q->fact.record, pool) : NULL;
+        outcome = answered  ? APIKEY_WAIT_ANSWERED
+                  : q->done ? APIKEY_WAIT_FAILED
+                            : APIKEY_WAIT_TIMEOUT;
+        *record = answered && q->known ? copy_record(&q->fact, pool) : NULL;
         why = q->done ? NULL
                       : apr_psprintf(pool,
                                      "no answer within %" APR_INT64_T_FMT " ms (ApiKeyTimeout)",
@@ -252,46 +282,81 @@ static bool ask_and_wait(server_rec *s, const apikey_credential_t *cred, apr_poo
     if (why) {
         apikey_breaker_failed(s, began, why);
     }
+    apikey_meter_wait(apikey_board_meter(), (uint64_t)r->connection->id, outcome, joined);
     return answered;
 }
 
-static bool found(apikey_credential_t *cred, const apikey_record_t *record)
+static bool found(apikey_call_t *call, apikey_credential_t *cred, const apikey_record_t *record,
+                  apikey_learned_t how)
 {
+    call->learned = how;
     cred->record = record;
     cred->text = NULL;
     cred->looked_up = true;
     return true;
 }
 
-bool apikey_lookup(request_rec *r, apikey_credential_t *cred)
+/* The rest of what memory may know, and the database. */
+__attribute__((noinline, cold)) static bool find_elsewhere(request_rec *r, apikey_credential_t *cred, int64_t began_ms)
 {
-    /* The record outlives redirects, as the credential does. */
-    apr_pool_t *pool = apikey_request_call(r)->credentials->pool;
+    apikey_call_t *call = apikey_request_call(r);
+    apr_pool_t *pool = call->pool;
     const apikey_record_t *record;
-    const int64_t now = now_ms();
     apikey_fact_state_t state;
     apikey_fact_t fact;
 
-    if (cred->looked_up || cred->failed) {
-        return cred->looked_up;
+    apikey_credential_examine(r, cred);
+    if (!cred->checkable) {
+        return found(call, cred, NULL, APIKEY_LEARNED_NOTHING); /* by its text alone */
     }
-    state = apikey_cache_get(r->server, cred->mac, now, &fact);
+    state = apikey_cache_get(r->server, cred->mac, began_ms, &fact);
     if (state == APIKEY_FACT_FRESH) {
-        return found(cred, copy_record(&fact.record, pool));
+        return found(call, cred, copy_record(&fact, pool), APIKEY_LEARNED_HIT);
     }
     if (state == APIKEY_FACT_ABSENT) {
-        return found(cred, NULL);
+        return found(call, cred, NULL, APIKEY_LEARNED_ABSENT);
     }
     atomic_store(&apikey_board_realm(r->server)->active, 1);
-    if (apikey_credential_digest(r, cred) && apikey_breaker_allows(r->server, now) &&
-        ask_and_wait(r->server, cred, pool, &record)) {
-        return found(cred, record);
+    if (apikey_credential_digest(r, cred) && may_ask(r, began_ms) &&
+        ask_and_wait(r, cred, pool, &record)) {
+        return found(call, cred, record, APIKEY_LEARNED_ASKED);
     }
     /* ApiKeyStale. Looked up again: the key may have been dropped while we waited. */
     if (state == APIKEY_FACT_STALE &&
-        apikey_cache_get(r->server, cred->mac, now, &fact) >= APIKEY_FACT_STALE) {
-        return found(cred, copy_record(&fact.record, pool));
+        apikey_cache_get(r->server, cred->mac, began_ms, &fact) >= APIKEY_FACT_STALE) {
+        return found(call, cred, copy_record(&fact, pool), APIKEY_LEARNED_STALE);
     }
+    call->learned = APIKEY_LEARNED_FAILED;
     cred->failed = true;
     return false;
+}
+
+/* A record with the text its strings point to. */
+typedef struct {
+    apikey_record_t record;
+    uint64_t words[APIKEY_BRIEF_WORDS];
+} brief_t;
+
+bool apikey_lookup(request_rec *r, apikey_credential_t *cred, int64_t *now_ms)
+{
+    brief_t *brief;
+    bool rv;
+
+    *now_ms = apikey_now_ms();
+    if (cred->looked_up || cred->failed) {
+        return cred->looked_up;
+    }
+    if (cred->may_be_known) {
+        /* The record outlives redirects, as the credential does. */
+        apikey_call_t *call = apikey_request_call(r);
+
+        brief = apr_palloc(call->pool, sizeof(*brief));
+        if (apikey_cache_get_brief(r->server, cred->mac, *now_ms, &brief->record,
+                                   brief->words) == APIKEY_FACT_FRESH) {
+            return found(call, cred, &brief->record, APIKEY_LEARNED_HIT);
+        }
+    }
+    rv = find_elsewhere(r, cred, *now_ms);
+    *now_ms = apikey_now_ms();
+    return rv;
 }

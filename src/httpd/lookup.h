@@ -7,9 +7,11 @@
 
 #include <httpd.h>
 
-/* Fills in `cred->record`, asking the database unless this call has done so. False where the
- * database could not be asked, which is logged; that is not the same as "no such key". */
-bool apikey_lookup(request_rec *r, apikey_credential_t *cred);
+/* Fills in `cred->record`, asking the database unless memory knows, this call has asked before,
+ * or there can be no such key: then the credential was examined. `*now_ms` is the time to judge
+ * the record by. False where the database could not be asked, which is logged; that is not the
+ * same as "no such key". */
+bool apikey_lookup(request_rec *r, apikey_credential_t *cred, int64_t *now_ms);
 
 /* Asks about a key that nobody has, for the circuit breaker's sake; for a thread of workers.c.
  */

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "request.h"
 
+#include "board.h"
+
+#include "../core/encode.h"
+
 #include <apr_strings.h>
 #include <http_log.h>
+#include <stddef.h>
 #include <string.h>
 
 APLOG_USE_MODULE(authn_apikey);
@@ -10,11 +15,6 @@ APLOG_USE_MODULE(authn_apikey);
 static const request_rec *origin(const request_rec *r)
 {
     return r->prev ? r->prev : r->main;
-}
-
-apikey_request_t *apikey_request_own(const request_rec *r)
-{
-    return ap_get_module_config(r->request_config, &authn_apikey_module);
 }
 
 static const request_rec *initial_of(const request_rec *r)
@@ -25,46 +25,54 @@ static const request_rec *initial_of(const request_rec *r)
     return r;
 }
 
-apikey_call_t *apikey_request_call(const request_rec *r)
+apikey_call_t *apikey_request_first_call(const request_rec *r)
 {
     const apikey_request_t *first = apikey_request_own(initial_of(r));
     return first ? first->call : NULL;
 }
 
-static apikey_call_t *make_call(apr_pool_t *p)
+/* Of an initial request, which nearly all are: one allocation. */
+static apikey_request_t *make_with_call(apr_pool_t *p)
 {
-    apikey_call_t *call = apr_pcalloc(p, sizeof(*call));
+    struct {
+        apikey_request_t state;
+        apikey_call_t call;
+    } *both = apr_palloc(p, sizeof(*both));
 
-    call->credentials = apr_array_make(p, 1, sizeof(apikey_credential_t *));
-    return call;
+    memset(&both->state, 0, offsetof(apikey_request_t, id));
+    memset(&both->call, 0, offsetof(apikey_call_t, room));
+    both->state.call = &both->call;
+    both->call.pool = p;
+    return &both->state;
 }
 
 /* The initial request always has one too: there the whole call finds what it has learned. */
 apikey_request_t *apikey_request_make(request_rec *r)
 {
-    const request_rec *initial = initial_of(r);
     apikey_request_t *state = apikey_request_own(r);
+    const request_rec *initial;
 
-    if (!state) {
-        state = apr_pcalloc(r->pool, sizeof(*state));
-        ap_set_module_config(r->request_config, &authn_apikey_module, state);
-        state->call = r == initial ? make_call(r->pool)
-                                   : apikey_request_make((request_rec *)initial)->call;
+    if (state) {
+        return state;
     }
+    initial = initial_of(r);
+    if (r == initial) {
+        state = make_with_call(r->pool);
+    }
+    else {
+        state = apr_pcalloc(r->pool, sizeof(*state));
+        state->call = apikey_request_make((request_rec *)initial)->call;
+    }
+    ap_set_module_config(r->request_config, &authn_apikey_module, state);
     return state;
 }
 
-apikey_auth_t apikey_request_auth(request_rec *r)
+apikey_auth_t apikey_request_find_auth(request_rec *r)
 {
-    apikey_request_t *state = apikey_request_own(r);
-    apikey_auth_t auth;
+    const apikey_auth_t auth = apikey_auth_of(r);
 
-    if (state && state->auth_policy == r->per_dir_config) {
-        return state->auth;
-    }
-    auth = apikey_auth_of(r);
     if (auth == APIKEY_AUTH_BEARER) {
-        state = apikey_request_make(r);
+        apikey_request_t *state = apikey_request_make(r);
         state->auth_policy = r->per_dir_config;
         state->auth = auth;
     }
@@ -83,7 +91,7 @@ static const request_rec *judged(const request_rec *r)
     return r;
 }
 
-apikey_request_t *apikey_request_judged(const request_rec *r)
+apikey_request_t *apikey_request_inherited(const request_rec *r)
 {
     const request_rec *there = judged(r);
     return there ? apikey_request_own(there) : NULL;
@@ -112,51 +120,60 @@ apikey_request_t *apikey_request_authenticated(const request_rec *r)
     return NULL;
 }
 
-/* Percent-encodes whatever is outside printable ASCII, and the percent sign: nothing that a
- * database holds can end a header or a log line. */
 static const char *encode(apr_pool_t *p, const char *text)
 {
-    static const char hex[] = "0123456789ABCDEF";
-    const unsigned char *in;
-    size_t extra = 0;
-    char *out;
-    char *at;
+    char *out = apr_palloc(p, 3 * strlen(text) + 1);
 
-    for (in = (const unsigned char *)text; *in; in++) {
-        extra += *in < 0x20 || *in > 0x7e || *in == '%' ? 2 : 0;
-    }
-    if (extra == 0) {
-        return text;
-    }
-    out = at = apr_palloc(p, (size_t)(in - (const unsigned char *)text) + extra + 1);
-    for (in = (const unsigned char *)text; *in; in++) {
-        if (*in < 0x20 || *in > 0x7e || *in == '%') {
-            *at++ = '%';
-            *at++ = hex[*in >> 4];
-            *at++ = hex[*in & 15];
-        }
-        else {
-            *at++ = (char)*in;
-        }
-    }
-    *at = '\0';
+    apikey_encode(out, text);
     return out;
+}
+
+/* Writes a number into the end of APIKEY_NUMBER_SIZE bytes; where it begins. */
+static const char *number_text(char *bytes, bool negative, uint64_t number)
+{
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
+    char *at = bytes + APIKEY_NUMBER_SIZE - 1;
+
+    *at = '\0';
+    while (number >= 100) {
+        const uint64_t rest = number / 100;
+        at -= 2;
+        memcpy(at, pairs + (number - rest * 100) * 2, 2);
+        number = rest;
+    }
+    if (number >= 10) {
+        at -= 2;
+        memcpy(at, pairs + number * 2, 2);
+    }
+    else {
+        *--at = (char)('0' + number);
+    }
+    if (negative) {
+        *--at = '-';
+    }
+    return at;
 }
 
 static void set_values(apikey_request_t *state, const apikey_record_t *record, apr_pool_t *p)
 {
     const bool team = record->owner_type == APIKEY_OWNER_TEAM;
-    const char *owner = encode(p, record->owner);
+    const char *owner = record->plain ? record->owner : encode(p, record->owner);
+    const int64_t expires_s = record->expires_ms / 1000;
 
-    state->value[APIKEY_FIELD_ID] = apr_psprintf(p, "%" APR_UINT64_T_FMT, record->id);
+    state->value[APIKEY_FIELD_ID] = number_text(state->id, false, record->id);
     state->value[APIKEY_FIELD_OWNER_TYPE] = team ? "team" : "user";
     state->value[APIKEY_FIELD_OWNER] = owner;
     state->value[team ? APIKEY_FIELD_TEAM : APIKEY_FIELD_USER] = owner;
-    state->value[APIKEY_FIELD_SCOPES] = encode(p, record->scopes);
+    state->value[APIKEY_FIELD_SCOPES] =
+        record->plain ? record->scopes : encode(p, record->scopes);
     state->value[APIKEY_FIELD_EXPIRES] =
         record->expires_ms == APIKEY_NEVER
             ? ""
-            : apr_psprintf(p, "%" APR_INT64_T_FMT, record->expires_ms / 1000);
+            : number_text(state->expires, expires_s < 0,
+                          expires_s < 0 ? -(uint64_t)expires_s : (uint64_t)expires_s);
 }
 
 static void log_verdict(request_rec *r, const apikey_request_t *state,
@@ -218,11 +235,27 @@ apikey_request_t *apikey_request_adopt(request_rec *r, apikey_verdict_t verdict,
     return state;
 }
 
-void apikey_request_decide(request_rec *r, apikey_verdict_t verdict,
-                           const apikey_record_t *record, const char *why)
+void apikey_request_meter(const request_rec *r, const apikey_request_t *state)
 {
-    const apikey_request_t *state = apikey_request_adopt(r, verdict, record);
+    apikey_call_t *call = state->call;
+
+    if (!r->main && !call->metered) {
+        call->metered = true;
+        /* httpd numbers connections by child and thread. */
+        apikey_meter_check(apikey_board_meter(), (uint64_t)r->connection->id, state->verdict,
+                           call->learned);
+    }
+}
+
+apikey_request_t *apikey_request_decide(request_rec *r, apikey_verdict_t verdict,
+                                        const apikey_record_t *record, const char *why)
+{
+    apikey_request_t *state = apikey_request_adopt(r, verdict, record);
 
     log_verdict(r, state, apikey_verdict_info(verdict),
                 record && record->unusable ? record->unusable : why);
+    if (verdict != APIKEY_VALID) {
+        apikey_request_meter(r, state);
+    }
+    return state;
 }

@@ -13,6 +13,7 @@
 #include "../core/digest.h"
 #include "../core/keyfmt.h"
 #include "../core/mac.h"
+#include "../core/meter.h"
 #include "../core/verdict.h"
 
 #include <httpd.h>
@@ -26,36 +27,52 @@ typedef enum {
     APIKEY_FIELD_TEAM,
     APIKEY_FIELD_SCOPES,
     APIKEY_FIELD_EXPIRES,
-    APIKEY_FIELD_STATUS,
+    APIKEY_FIELD_STATUS, /* the last, and all there is of a caller who is not known */
     APIKEY_FIELD_COUNT
 } apikey_field_t;
 
+enum { APIKEY_NUMBER_SIZE = 21 }; /* sign or twentieth digit, and NUL */
+
 /* What a header held. It is kept, without its text, for redirects: they come when the header
  * is gone. */
-typedef struct {
-    const char *header; /* as configured */
+typedef struct apikey_credential_t {
+    struct apikey_credential_t *next; /* that this call saw before */
+    const char *header;               /* as configured */
+    const char *text;                 /* only until it was looked up or digested */
+    size_t len;
+    bool is_shaped;                   /* as our keys are (apikey_keyfmt_shaped()) */
+    bool is_token;                    /* it must be what RFC 6750 calls a b64token */
+    bool may_be_known;                /* by its look and length: to memory, by its mac */
+    apikey_mac_t mac;
+
+    /* Where memory does not know it (apikey_credential_examine()). */
+    bool examined;
     bool malformed;
+    bool checkable; /* not so where the form alone says that no such key exists */
     apikey_form_t form;
-    bool checkable;           /* not so where the form alone says that no such key exists */
-    apikey_mac_t mac;         /* of a checkable one: what memory knows it by */
-    const char *text;         /* only until it was looked up or digested */
-    apikey_digests_t digests; /* made when the database has to be asked */
-    bool failed;              /* the database could not be asked */
+    const apikey_digests_t *digests; /* made when the database has to be asked */
+
+    bool failed; /* the database could not be asked */
     bool looked_up;
     const apikey_record_t *record; /* once looked up; NULL: no such key */
 } apikey_credential_t;
 
 typedef struct {
-    apr_array_header_t *credentials; /* of apikey_credential_t *: all seen in this call */
-    const char *basic_header;        /* an Authorization of Basic that was taken away */
-    bool checked_by_basic;           /* our Basic provider judged a password in this call */
-    bool counted;                    /* as a use of its key */
+    apr_pool_t *pool;                 /* of the initial request */
+    apikey_credential_t *credentials; /* all seen in this call, the latest first */
+    const char *basic_header;         /* an Authorization of Basic that was taken away */
+    bool checked_by_basic;            /* our Basic provider judged a password in this call */
+    bool counted;                     /* as a use of its key */
+    bool metered;                     /* as a request, by its verdict */
+    apikey_learned_t learned;         /* how what is known of its credential was */
 
     /* The latest subrequest, which DirectoryIndex may make the request itself of without
      * another word: the configuration it ran under and what that one judged. */
     const void *latest_policy;
     apikey_verdict_t latest_verdict;
     const apikey_record_t *latest_record;
+
+    apikey_credential_t room; /* for the first credential; seldom is there another */
 } apikey_call_t;
 
 typedef struct {
@@ -70,17 +87,29 @@ typedef struct {
     apikey_auth_t auth;
     bool must_authenticate; /* a negated Require line was asked without a user */
     apikey_call_t *call;
+
+    /* Not zeroed: text of two of the values. */
+    char id[APIKEY_NUMBER_SIZE], expires[APIKEY_NUMBER_SIZE];
 } apikey_request_t;
 
 /* This request's own state, made when there is none. */
 apikey_request_t *apikey_request_make(request_rec *r);
 
 /* This request's own state or NULL. */
-apikey_request_t *apikey_request_own(const request_rec *r);
+static inline apikey_request_t *apikey_request_own(const request_rec *r)
+{
+    return ap_get_module_config(r->request_config, &authn_apikey_module);
+}
 
 /* The state that speaks for this request: its own if it was judged, else the nearest one it
  * came from by redirect or subrequest. NULL where nothing was judged. */
-apikey_request_t *apikey_request_judged(const request_rec *r);
+apikey_request_t *apikey_request_inherited(const request_rec *r);
+
+static inline apikey_request_t *apikey_request_judged(const request_rec *r)
+{
+    apikey_request_t *own = apikey_request_own(r);
+    return own && own->verdict != APIKEY_NO_VERDICT ? own : apikey_request_inherited(r);
+}
 
 /* As above, but only where the same policy judged: for authorization. */
 apikey_request_t *apikey_request_authenticated(const request_rec *r);
@@ -90,19 +119,36 @@ char *apikey_request_auth_type(const request_rec *r);
 
 /* How the location of this request asks who calls; AuthType is an expression, evaluated once.
  */
-apikey_auth_t apikey_request_auth(request_rec *r);
+apikey_auth_t apikey_request_find_auth(request_rec *r);
+
+static inline apikey_auth_t apikey_request_auth(request_rec *r)
+{
+    const apikey_request_t *own = apikey_request_own(r);
+    return own && own->auth_policy == r->per_dir_config ? own->auth
+                                                        : apikey_request_find_auth(r);
+}
 
 /* What the call has learned; NULL before anything was. */
-apikey_call_t *apikey_request_call(const request_rec *r);
+apikey_call_t *apikey_request_first_call(const request_rec *r);
+
+static inline apikey_call_t *apikey_request_call(const request_rec *r)
+{
+    const apikey_request_t *own = apikey_request_own(r);
+    return own ? own->call : apikey_request_first_call(r);
+}
 
 /* Records a verdict about this request and everything that follows from it but the answer:
  * user, values, one line in the error log. `record` may be NULL, and so may `why`, which adds a
  * reason to that line. */
-void apikey_request_decide(request_rec *r, apikey_verdict_t verdict,
-                           const apikey_record_t *record, const char *why);
+apikey_request_t *apikey_request_decide(request_rec *r, apikey_verdict_t verdict,
+                                        const apikey_record_t *record, const char *why);
 
 /* The same without the line in the error log, for a verdict that was logged before. */
 apikey_request_t *apikey_request_adopt(request_rec *r, apikey_verdict_t verdict,
                                        const apikey_record_t *record);
+
+/* Counts a call by its verdict, once, for those who watch the server. A refusal is counted when
+ * it is decided; a valid key, which Require lines may yet refuse, when it is let in. */
+void apikey_request_meter(const request_rec *r, const apikey_request_t *state);
 
 #endif

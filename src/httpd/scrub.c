@@ -14,7 +14,13 @@
 static struct {
     apr_array_header_t *prefixes;           /* of const char *, of all servers */
     apr_array_header_t *credential_headers; /* of const char *, named by any ApiKeyHeader */
+    /* What a header's name may be, by its first byte: most are nothing to us. */
+    unsigned char may_be[256];
 } known;
+
+enum { LOOK_ALIKE = 1, CONNECTION = 2 };
+
+static const char connection[] = "Connection";
 
 static int fold(char c)
 {
@@ -30,9 +36,18 @@ bool apikey_scrub_covers(const char *prefix, const char *name)
     return *prefix == '\0';
 }
 
+static unsigned char may_be(const char *name)
+{
+    return known.may_be[(unsigned char)*name];
+}
+
 static bool is_look_alike(const char *name)
 {
     int i;
+
+    if (!(may_be(name) & LOOK_ALIKE)) {
+        return false;
+    }
     for (i = 0; i < known.prefixes->nelts; i++) {
         if (apikey_scrub_covers(APR_ARRAY_IDX(known.prefixes, i, const char *), name)) {
             return true;
@@ -44,7 +59,16 @@ static bool is_look_alike(const char *name)
 void apikey_scrub_reset(apr_pool_t *pconf)
 {
     known.prefixes = apr_array_make(pconf, 2, sizeof(const char *));
+    memset(known.may_be, 0, sizeof(known.may_be));
     known.credential_headers = apr_array_make(pconf, 2, sizeof(const char *));
+}
+
+static void note_first_byte(const char *of, unsigned char what)
+{
+    int c;
+    for (c = 0; c < 256; c++) {
+        known.may_be[c] |= fold((char)c) == fold(*of) ? what : 0;
+    }
 }
 
 void apikey_scrub_collect(server_rec *main_server, apr_pool_t *pconf)
@@ -52,11 +76,14 @@ void apikey_scrub_collect(server_rec *main_server, apr_pool_t *pconf)
     const server_rec *s;
 
     known.prefixes = apr_array_make(pconf, 2, sizeof(const char *));
+    memset(known.may_be, 0, sizeof(known.may_be));
+    note_first_byte(connection, CONNECTION);
     for (s = main_server; s; s = s->next) {
         const char *prefix = apikey_server_conf(s)->header_prefix;
         /* Every header of every request is compared with each: once is enough. */
         if (!is_look_alike(prefix)) {
             APR_ARRAY_PUSH(known.prefixes, const char *) = prefix;
+            note_first_byte(prefix, LOOK_ALIKE);
         }
     }
 }
@@ -111,29 +138,12 @@ const char *apikey_scrub_prefix_refused(const char *prefix)
     return NULL;
 }
 
-static void drop_headers(request_rec *r)
-{
-    const apr_array_header_t *headers = apr_table_elts(r->headers_in);
-    int i = 0;
-
-    while (i < headers->nelts) {
-        const char *name = APR_ARRAY_IDX(headers, i, apr_table_entry_t).key;
-        if (is_look_alike(name)) {
-            apr_table_unset(r->headers_in, name);
-            i = 0; /* the entries behind it have moved */
-        }
-        else {
-            i++;
-        }
-    }
-}
-
 /* A header named in Connection is not forwarded by mod_proxy (RFC 9110 section 7.6.1): a client
  * could so drop what we are going to say, `Owner-Type: team` for example. */
 static void drop_connection_options(request_rec *r)
 {
     static const char between[] = ",; \t";
-    const char *rest = apr_table_get(r->headers_in, "Connection");
+    const char *rest = apr_table_get(r->headers_in, connection);
     const char *kept = NULL;
     bool dropped = false;
 
@@ -148,17 +158,38 @@ static void drop_connection_options(request_rec *r)
         rest += strlen(option);
     }
     if (dropped && kept) {
-        apr_table_setn(r->headers_in, "Connection", kept);
+        apr_table_setn(r->headers_in, connection, kept);
     }
     else if (dropped) {
-        apr_table_unset(r->headers_in, "Connection");
+        apr_table_unset(r->headers_in, connection);
     }
 }
 
 void apikey_scrub(request_rec *r)
 {
-    drop_headers(r);
-    drop_connection_options(r);
+    const apr_array_header_t *headers = apr_table_elts(r->headers_in);
+    const apr_table_entry_t *header = (const apr_table_entry_t *)(void *)headers->elts;
+    const apr_table_entry_t *end = header + headers->nelts;
+    bool has_connection = false;
+
+    while (header < end) {
+        const char *name = (header++)->key;
+
+        if (may_be(name) == 0) {
+            continue;
+        }
+        if (is_look_alike(name)) {
+            apr_table_unset(r->headers_in, name);
+            header -= 1; /* the entries behind it have moved */
+            end = (const apr_table_entry_t *)(void *)headers->elts + headers->nelts;
+        }
+        else if (may_be(name) & CONNECTION) {
+            has_connection = has_connection || ap_cstr_casecmp(name, connection) == 0;
+        }
+    }
+    if (has_connection) {
+        drop_connection_options(r);
+    }
 }
 
 /* With `MergeTrailers On` headers arrive behind the body too, and some programs get theirs only

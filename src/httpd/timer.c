@@ -50,11 +50,6 @@ static struct {
     bool ended;
 } timer = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
-static int64_t now_ms(void)
-{
-    return apr_time_as_msec(apr_time_now());
-}
-
 static void feed(void *baton, apr_pool_t *pool)
 {
     task_t *task = baton;
@@ -137,7 +132,7 @@ static apr_status_t tick(int state, void *data, apr_pool_t *pool)
     pthread_mutex_lock(&timer.mutex);
     if (!timer.ended) {
         for (i = 0; i < timer.count; i++) {
-            tick_task(&timer.tasks[i], now_ms());
+            tick_task(&timer.tasks[i], apikey_now_ms());
         }
         apikey_dbd_hang_up(false);
     }

@@ -29,11 +29,6 @@ enum { NOT_WRITTEN = 1, NO_ROOM = 2 };
 
 _Static_assert(APIKEY_REALMS <= 256, "a realm's number is two digits of its writer's name");
 
-static int64_t now_ms(void)
-{
-    return apr_time_as_msec(apr_time_now());
-}
-
 static apikey_address_t address_of(const apr_sockaddr_t *addr)
 {
     static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -55,14 +50,15 @@ void apikey_usage_count(request_rec *r, uint64_t key_id)
     apikey_call_t *call = apikey_request_call(r);
     const apikey_server_conf_t *conf = apikey_server_conf(r->server);
     apikey_realm_t *realm = apikey_board_realm(r->server);
-    const apikey_address_t address = address_of(r->useragent_addr);
+    apikey_address_t address;
     bool crowded;
 
     if (call->counted || conf->usage == 0) {
         return;
     }
     call->counted = true;
-    if (!apikey_tally_count(apikey_board_tally(), (unsigned int)conf->realm, key_id, now_ms(),
+    address = address_of(r->useragent_addr);
+    if (!apikey_tally_count(apikey_board_tally(), (unsigned int)conf->realm, key_id, apikey_now_ms(),
                             &address, (uint64_t)(uintptr_t)pthread_self() >> 12, &crowded) &&
         !(atomic_fetch_or(&realm->usage_trouble, NO_ROOM) & NO_ROOM)) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
@@ -135,7 +131,7 @@ static unsigned int merge(const batch_t *batch, apikey_use_t *uses)
     for (i = 0; i < batch->count; i++) {
         const apikey_tally_entry_t *entry = &batch->entry[i];
         /* 0 where the thread that counted has not come to note the time. */
-        const int64_t last_ms = entry->last_ms ? entry->last_ms : now_ms();
+        const int64_t last_ms = entry->last_ms ? entry->last_ms : apikey_now_ms();
         apikey_use_t *use = n ? &uses[n - 1] : NULL;
 
         if (!use || use->key_id != entry->key_id) {
@@ -243,7 +239,7 @@ static bool take_turn(apikey_realm_t *realm, int place, bool insist)
 /* Counters that have nothing left to write make room for others. */
 static void sweep(void)
 {
-    apikey_tally_sweep(apikey_board_tally(), now_ms());
+    apikey_tally_sweep(apikey_board_tally(), apikey_now_ms());
 }
 
 /* All there is: first the batch that somebody left behind, if so. */

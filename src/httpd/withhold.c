@@ -7,23 +7,21 @@
 
 #include <string.h>
 
-/* `REDIRECT_` is put before each name at each redirect. */
-static const char *without_redirect(const char *name)
+static bool begins(const char *text, const char *with)
 {
-    static const char mark[] = "REDIRECT_";
-    while (*name == 'R' && strncmp(name, mark, sizeof(mark) - 1) == 0) {
-        name += sizeof(mark) - 1;
-    }
-    return name;
+    return strncmp(text, with, strlen(with)) == 0;
 }
 
-/* Whether an environment variable is the one that CGI makes of a header. */
+/* Whether an environment variable is the one that CGI makes of a header. `REDIRECT_` is put
+ * before each name at each redirect. */
 static bool is_env_of(const char *env, const char *header)
 {
-    static const char http[] = "HTTP_";
+    static const char redirect[] = "REDIRECT_", http[] = "HTTP_";
 
-    env = without_redirect(env);
-    if (*env != 'H' || strncmp(env, http, sizeof(http) - 1) != 0) {
+    while (*env == *redirect && begins(env, redirect)) {
+        env += sizeof(redirect) - 1;
+    }
+    if (*env != *http || !begins(env, http)) {
         return false;
     }
     env += sizeof(http) - 1;
@@ -33,29 +31,44 @@ static bool is_env_of(const char *env, const char *header)
 static void unset_env_of(request_rec *r, const char *header)
 {
     const apr_array_header_t *env = apr_table_elts(r->subprocess_env);
-    int i = 0;
+    const apr_table_entry_t *entry = (const apr_table_entry_t *)(void *)env->elts;
+    const apr_table_entry_t *end = entry + env->nelts;
 
-    while (i < env->nelts) {
-        const char *name = APR_ARRAY_IDX(env, i, apr_table_entry_t).key;
-        if (is_env_of(name, header)) {
+    while (entry < end) {
+        const char *name = (entry++)->key;
+
+        if ((*name == 'H' || *name == 'R') && is_env_of(name, header)) {
             apr_table_unset(r->subprocess_env, name);
-            i = 0;
-        }
-        else {
-            i++;
+            entry -= 1; /* the entries behind it have moved */
+            end = (const apr_table_entry_t *)(void *)env->elts + env->nelts;
         }
     }
+}
+
+static void unset(request_rec *r, const char *header)
+{
+    apr_table_unset(r->headers_in, header);
+    /* Also one that a SetEnvIf or RewriteRule line copied into the environment. */
+    unset_env_of(r, header);
+}
+
+/* What a verdict was given on is a credential. */
+static bool was_judged(const request_rec *r, const char *name)
+{
+    const apikey_request_t *own = apikey_request_own(r);
+
+    return own && own->call->credentials && own->verdict == APIKEY_VALID &&
+           own->call->credentials->header == name &&
+           own->call->credentials->record == own->record;
 }
 
 static void take_away(request_rec *r, const char *name)
 {
     const char *header = apikey_credential_header(r, name);
-    const char *value = apr_table_get(r->headers_in, header);
+    const char *value = was_judged(r, name) ? NULL : apr_table_get(r->headers_in, header);
 
     if (!value || apikey_credential_is(name, value)) {
-        apr_table_unset(r->headers_in, header);
-        /* Also one that a SetEnvIf or RewriteRule line copied into the environment. */
-        unset_env_of(r, header);
+        unset(r, header);
     }
 }
 
@@ -70,14 +83,13 @@ static bool holds(const apr_array_header_t *names, const char *name)
 
 static void take_away_basic(request_rec *r, apikey_call_t *call)
 {
-    const char *header = apikey_credential_header(r, "Authorization");
+    const char *header = apikey_credential_header(r, apikey_authorization);
     const char *value = apr_table_get(r->headers_in, header);
 
     if (value) {
         call->basic_header = value;
-        apr_table_unset(r->headers_in, header);
     }
-    unset_env_of(r, header);
+    unset(r, header);
 }
 
 /* A redirect may lead to a stricter place, which then has to know what was taken away here. */
@@ -101,6 +113,7 @@ void apikey_withhold(request_rec *r)
 {
     const apikey_dir_conf_t *conf = apikey_dir_conf(r);
     const apr_array_header_t *names = NULL;
+    const apikey_credential_t *cred;
     apikey_call_t *call;
     int i;
 
@@ -115,11 +128,9 @@ void apikey_withhold(request_rec *r)
         }
     }
     call = apikey_request_call(r);
-    for (i = 0; call && i < call->credentials->nelts; i++) {
-        const char *name = APR_ARRAY_IDX(call->credentials, i, apikey_credential_t *)->header;
-
-        if (!names || !holds(names, name)) { /* else done above */
-            take_away(r, name);
+    for (cred = call ? call->credentials : NULL; cred; cred = cred->next) {
+        if (!names || !holds(names, cred->header)) { /* else done above */
+            take_away(r, cred->header);
         }
     }
     if (call && call->checked_by_basic) {

@@ -36,6 +36,15 @@ void apikey_workers_start(void);
  * hurry. */
 bool apikey_workers_stop(int64_t patience_ms, int64_t limit_ms);
 
+/* Milliseconds since 1970. */
+static inline int64_t apikey_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* Time that nobody sets: milliseconds since some moment, a condition to wait on by it, and a
  * deadline for that. */
 int64_t apikey_steady_ms(void);

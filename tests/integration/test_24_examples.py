@@ -173,6 +173,12 @@ def test_cors_lets_nothing_else_in_without_a_key(make_example, pages, keys):
         assert httpd.get("/api/", keys["alice"], headers=headers, method=method).status == 200
 
 
+def test_metrics(make_example):
+    httpd = make_example("metrics.conf")
+    answer = httpd.get("/apikey-metrics")
+    assert answer.status == 200 and 'apikey_requests_total{status="valid"} 0\n' in answer.text
+
+
 @pytest.fixture
 def accounts(mariadb, module_database):
     """Those of grants.sql, to log in with."""

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from harness.httpd import MPM
 from harness.keyfmt import digest, insert_key, mint, mistyped
 from harness.process import VALGRIND, gone, wait_for
 
@@ -342,6 +343,7 @@ def waiting_requests(port):
 
 
 @pytest.mark.skipif(VALGRIND, reason="one slow process there")
+@pytest.mark.skipif(MPM == "prefork", reason="a child has one request at a time there")
 def test_a_thousand_requests_with_one_unknown_key_are_one_query_per_child(make_httpd, module_database):
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))

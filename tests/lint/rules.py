@@ -15,11 +15,11 @@ LAYERS = [
     ["cache", "breaker", "dbd"],
     ["request"],
     ["credential", "caching", "feed", "job"],
-    ["lookup", "usage", "settings", "operation"],
-    ["identity", "withhold", "timer", "manage_json", "manage_access"],
+    ["lookup", "usage", "operation", "settings"],
+    ["identity", "withhold", "timer", "manage_json", "manage_access", "metrics"],
     ["challenge", "check", "manage_keys", "manage_read"],
     ["basic", "manage_answer"],
-    ["authn", "authz", "fixups", "vars", "config_check", "directives", "manage"],
+    ["authn", "authz", "fixups", "vars", "config_check", "directives", "manage", "prometheus", "status", "token"],
 ]
 # Headers that only some files may see.
 RESERVED = {

@@ -137,12 +137,12 @@ static void every_field(void **state)
         const char *what;
         apikey_record_t record;
     } table[] = {
-        {"usual", {1, APIKEY_OWNER_USER, "alice", "orders:read", APIKEY_NEVER, false, NULL}},
-        {"revoked", {2, APIKEY_OWNER_TEAM, "team", "", 0, true, NULL}},
+        {"usual", {1, APIKEY_OWNER_USER, "alice", "orders:read", APIKEY_NEVER, false, true, NULL}},
+        {"revoked", {2, APIKEY_OWNER_TEAM, "team", "", 0, true, true, NULL}},
         {"largest id",
-         {UINT64_MAX, APIKEY_OWNER_USER, "\xf0\x9f\x94\x91", "a", -1, true, NULL}},
-        {"earliest expiry", {0, APIKEY_OWNER_TEAM, "x", "", INT64_MIN, false, NULL}},
-        {"nobody", {5, APIKEY_OWNER_NONE, "x", "", INT64_C(1790000000123), false, NULL}},
+         {UINT64_MAX, APIKEY_OWNER_USER, "\xf0\x9f\x94\x91", "a", -1, true, false, NULL}},
+        {"earliest expiry", {0, APIKEY_OWNER_TEAM, "x", "", INT64_MIN, false, false, NULL}},
+        {"nobody", {5, APIKEY_OWNER_NONE, "x", "", INT64_C(1790000000123), false, false, NULL}},
     };
     apikey_fact_t fact;
     size_t i;
@@ -157,7 +157,8 @@ static void every_field(void **state)
               apikey_facts_get(facts, mac_of(i), &terms, now, &fact) == APIKEY_FACT_FRESH);
         check(what, out->id == in->id && out->owner_type == in->owner_type);
         check(what, out->expires_ms == in->expires_ms);
-        check(what, out->revoked == in->revoked && out->unusable == NULL);
+        check(what, out->revoked == in->revoked && out->plain == in->plain);
+        check(what, out->unusable == NULL);
         check(what, strcmp(out->owner, in->owner) == 0);
         check(what, strcmp(out->scopes, in->scopes) == 0);
     }

@@ -8,7 +8,7 @@ static const int64_t now = INT64_C(1700000000000);
 /* The record of alice's good key, with something changed by the caller. */
 static apikey_record_t good(apikey_owner_t type)
 {
-    const apikey_record_t record = {7, type, "alice", "", APIKEY_NEVER, false, NULL};
+    const apikey_record_t record = {7, type, "alice", "", APIKEY_NEVER, false, false, NULL};
     return record;
 }
 
