@@ -7,17 +7,25 @@
 #include "store_row.h"
 #include "utf8.h"
 
+#include <apr_time.h>
 #include <string.h>
 
-enum { TRIES = 10 };
+enum { TRIES = 12 };
+
+/* Whoever was in the way tries again too: each session after a time of its own, a few
+ * milliseconds at most, that grows with every try. */
+static void step_aside(const apikey_db_t *db, int tries)
+{
+    apr_sleep((apr_interval_time_t)(apikey_db_session(db) % 8 + 1) * 300 * tries);
+}
 
 apikey_db_status_t apikey_store_in_transaction(apikey_db_t *db, apikey_change_fn_t change,
                                                void *baton, apikey_outcome_t *outcome)
 {
     apikey_db_status_t rv;
-    int tries = 0;
+    int tries;
 
-    do {
+    for (tries = 1;; tries++) {
         *outcome = APIKEY_OUTCOME_NONE;
         rv = apikey_db_begin(db);
         if (rv != APIKEY_DB_OK) {
@@ -30,8 +38,11 @@ apikey_db_status_t apikey_store_in_transaction(apikey_db_t *db, apikey_change_fn
         else {
             apikey_db_rollback(db);
         }
-    } while (rv == APIKEY_DB_FAILED && apikey_db_try_again(db) && ++tries < TRIES);
-    return rv;
+        if (rv != APIKEY_DB_FAILED || !apikey_db_try_again(db) || tries == TRIES) {
+            return rv;
+        }
+        step_aside(db, tries);
+    }
 }
 
 const char *apikey_store_check_description(const char *description)

@@ -411,11 +411,14 @@ def test_concurrent_revokes(patient):
 
 
 def test_concurrent_creates_at_the_limit(patient, db):
+    """The database finds them in each other's way and has them try again: they must, without anybody hanging."""
     alice = Caller(patient, "/few", user="alice")
-    answers = at_once(12, lambda _: alice.create())
-    assert sorted(answer.status for answer in answers) == [200] * 5 + [409] * 7
-    assert {error(answer) for answer in answers if answer.status != 200} == {(409, "TOO_MANY_API_KEYS")}
-    assert db.value("SELECT COUNT(*) FROM api_keys WHERE owner_id = 'alice'") == "5"
+    for _ in range(5):
+        db.sql("DELETE FROM api_keys")
+        answers = at_once(12, lambda _: alice.create())
+        assert sorted(answer.status for answer in answers) == [200] * 5 + [409] * 7
+        assert {error(answer) for answer in answers if answer.status != 200} == {(409, "TOO_MANY_API_KEYS")}
+        assert db.value("SELECT COUNT(*) FROM api_keys WHERE owner_id = 'alice'") == "5"
 
 
 def test_concurrent_rotations_with_one_idempotency_key(patient, db):
