@@ -52,6 +52,8 @@ export function tick(label) {
   return { box, element: h("label.tick", {}, box, h("span", {}, label)) };
 }
 
+const ABANDONED = "api-keys-abandoned";
+
 /**
  * Asks something in a modal dialog and does it.
  * @template T
@@ -92,7 +94,7 @@ export function openDialog(root, { title, text, content = [], submit, danger, co
   const arm = () => (go.disabled = busy || (consent && !consent.box.checked));
   const work = (now) => {
     busy = now;
-    form.toggleAttribute("aria-busy", now);
+    form.setAttribute("aria-busy", String(now));
     if (cancel) cancel.disabled = now;
     arm();
   };
@@ -124,11 +126,17 @@ export function openDialog(root, { title, text, content = [], submit, danger, co
   arm();
   root.append(dialog);
   dialog.showModal();
-  return new Promise((resolve) =>
-    dialog.addEventListener("close", () => {
-      if (!mayClose()) return dialog.showModal();
+  return new Promise((resolve) => {
+    const end = () => {
       dialog.remove();
       resolve(outcome);
-    }),
-  );
+    };
+    dialog.addEventListener("close", () => (mayClose() ? end() : dialog.showModal()));
+    dialog.addEventListener(ABANDONED, end);
+  });
+}
+
+/** Ends what is asked in a part of a page that is taken away. @param {ParentNode} root */
+export function abandonDialogs(root) {
+  for (const dialog of root.querySelectorAll("dialog")) dialog.dispatchEvent(new Event(ABANDONED));
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ApiKeys } from "./client.js";
+import { abandonDialogs } from "./dialog.js";
 import { createDialog, editDialog, nameOf, revokeDialog, rotateDialog, secretDialog } from "./dialogs.js";
 import { h, newId, setText } from "./dom.js";
 import { KeyStore } from "./keys.js";
@@ -48,6 +49,7 @@ export class ApiKeysElement extends HTMLElement {
     clearInterval(this.#clock);
     clearTimeout(this.#toastTimer);
     this.#store?.stop();
+    abandonDialogs(this.#root);
   }
 
   attributeChangedCallback() {
@@ -177,13 +179,13 @@ export class ApiKeysElement extends HTMLElement {
   }
 
   async #create() {
-    const { api, me } = this.#store;
+    const store = this.#store;
     this.#say("");
-    const key = await createDialog(this.#root, { api, me, owner: this.#owner() });
+    const key = await createDialog(this.#root, { api: store.api, me: store.me, owner: this.#owner() });
     if (key === null) this.reload();
     if (!key) return;
     await this.#reveal(key);
-    this.#store.add(key);
+    store.add(key);
     this.create.focus();
     this.#say(strings.created(nameOf(key)));
   }

@@ -47,6 +47,23 @@ def test_attributes_can_change(browser, site):
     browser.get("rowheader", "Of the team")
 
 
+def test_element_taken_away_while_it_shows_a_secret(browser, site):
+    """The page it was in can be left without a question, and it can come back."""
+    site.sign_in(browser, "alice")
+    browser.open(site.url("/account.html"))
+    browser.click("button", "New key")
+    browser.type("textbox", "Description", "Forgotten")
+    browser.click("button", "Create key")
+    browser.get("dialog", "Save your new key")
+    asks = "return !window.dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+    assert browser.run(asks)
+    browser.driver.execute_script("window.keys = document.querySelector('api-keys'); keys.remove()")
+    browser.gone("dialog")
+    assert not browser.run(asks)
+    browser.driver.execute_script("document.body.append(keys)")
+    browser.get("rowheader", "Forgotten")
+
+
 def test_two_elements(browser, site):
     site.sign_in(browser, "alice")
     site.add_key("blue", "Of the team", kind="team")
