@@ -98,13 +98,30 @@ def test_options_stand_where_they_like(shared):
 
 def test_a_full_disk_is_no_success(ctl):
     """A key that cannot be shown is not reported as done."""
-    for args in (["create", "--user", "alice", "--quiet"], ["list"], ["list", "--json"], ["show", "1"]):
+    lost = "the new secret of key 1 is lost; apikeyctl rotate 1 makes another"
+    cases = [(["create", "--user", "alice", "--quiet"], lost), (["rotate", "1"], lost), (["rotate", "1", "--json"], lost),
+             (["list"], ""), (["list", "--json"], ""), (["show", "1"], "")]  # fmt: skip
+    for args, message in cases:
         with open("/dev/full", "w") as full:
             done = subprocess.run(
                 [APIKEYCTL, args[0], f"--defaults-file={ctl.defaults_file}", *args[1:]],
                 stdout=full, stderr=subprocess.PIPE, text=True, timeout=patience(60),
             )  # fmt: skip
-        assert done.returncode == NOT_DONE and "standard output" in done.stderr
+        assert done.returncode == NOT_DONE
+        assert done.stderr.count("\n") == 1 and "standard output" in done.stderr and message in done.stderr
+
+
+def test_a_reader_that_has_seen_enough(ctl, database):
+    """Nobody needs to be told of `| head`, but of a lost secret."""
+    database.sql("INSERT INTO api_keys (owner_type, owner_id) SELECT 'user', 'alice' FROM seq_1_to_3000")
+    for args, message in [(["list"], ""), (["list", "--json"], ""), (["create", "--user", "a"], "is lost; apikeyctl rotate")]:
+        with subprocess.Popen(
+            [APIKEYCTL, args[0], f"--defaults-file={ctl.defaults_file}", *args[1:]],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ) as process:  # fmt: skip
+            process.stdout.close()
+            said = process.stderr.read()
+        assert process.returncode == NOT_DONE and (message in said if message else said == "")
 
 
 def test_who_runs_it_is_on_record(ctl):
