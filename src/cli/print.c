@@ -3,7 +3,6 @@
 
 #include "when.h"
 
-#include <apr_strings.h>
 #include <inttypes.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -167,9 +166,4 @@ void cli_print_secret(const apikey_secret_t *secret)
         printf(", no pepper");
     }
     putchar('\n');
-}
-
-const char *cli_owner_text(const apikey_listed_t *key, apr_pool_t *pool)
-{
-    return apr_pstrcat(pool, key->owner_type, " ", key->owner, NULL);
 }

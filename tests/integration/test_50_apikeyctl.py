@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from administering import COMMANDS, DONE, NO_DATABASE, NOT_DONE, USAGE, bare, on_terminal, rows
-from harness import APIKEYCTL
+from harness import APIKEYCTL, ROOT
 from harness.apikeyctl import ApikeyCtl
 from harness.keyfmt import insert_key, mint
 from harness.process import patience
@@ -294,3 +294,24 @@ def test_an_account_that_may_not(database, scratch):
     ctl = ApikeyCtl(database, scratch.folder("ctl"), f"nobody_{database.name}", "x")
     done = ctl.run("list")
     assert done.returncode == NOT_DONE and "denied" in done.stderr and "conf/grants.sql" in done.stderr
+
+
+def test_the_administrators_account_is_enough(database, scratch, pepper):
+    """All but init, as the help says."""
+    server = database.server
+    database.sql((ROOT / "conf" / "grants.sql").read_text())
+    server.sql("ALTER USER apikey_admin@localhost IDENTIFIED BY 'pw-admin' ACCOUNT UNLOCK")
+    try:
+        ctl = ApikeyCtl(database, scratch.folder("ctl"), "apikey_admin", "pw-admin")
+        _, key = ctl.create(user="alice")
+        ctl.create(user="alice", expires="2020-01-01")
+        assert run_each(ctl, "team add", ["a", "b"]).returncode == DONE
+        for command, args in EACH:
+            done = ctl.run(*command.split(), *args, input=key if command == "check" else LINES)
+            expected = NOT_DONE if command in ("rotate", "check") else DONE  # key 1 is revoked by then
+            assert done.returncode == expected and "denied" not in done.stderr, done.stderr
+        assert ctl.ok("pepper", "use", pepper())
+        assert ctl.run("init").returncode != DONE
+    finally:
+        server.sql("DROP USER apikey_check@localhost, apikey_manage@localhost, apikey_admin@localhost,"
+                   " apikey_definer@localhost")
