@@ -18,6 +18,7 @@ typedef struct {
     const char *const *argv;
     MYSQL *conn;
     apikey_db_t *db; /* NULL for a command that needs none */
+    bool only_reads; /* nothing is lost where nobody reads what it prints */
 } cli_t;
 
 /* "apikeyctl: …" on standard error; returns `code`. What would drive the terminal is replaced.

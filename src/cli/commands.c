@@ -12,8 +12,9 @@ static const cli_command_t commands[] = {
     {"init", cli_init, CLI_NEEDS_CONNECTION, CLI_TAKES(PREFIX) | CLI_TAKES(PEPPER), 0, 0,
      "[--prefix PREFIX] [--pepper FILE]",
      "create the tables, or bring older ones up to date",
-     "What is there is kept: keys, grants, settings. The account needs CREATE, ALTER, INDEX,\n"
-     "CREATE VIEW, CREATE ROUTINE and TRIGGER on the database.",
+     "What is there is kept: keys, grants, settings. Run it as an account that has all\n"
+     "privileges on the database and that stays: the triggers run with its rights. All other\n"
+     "commands need no more than apikey_admin of grants.sql has.",
      "apikeyctl init\n"
      "apikeyctl init --prefix acme\n"},
     {"create", cli_create, CLI_CHANGES_TABLES,

@@ -4,10 +4,12 @@
 #include "terminal.h"
 
 #include <apr_general.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 cli_exit_t cli_fail(cli_exit_t code, const char *format, ...)
 {
@@ -65,6 +67,7 @@ static cli_exit_t run_command(cli_t *cli, const cli_command_t *command)
     if (cli->opt.json && cli->opt.quiet) {
         return cli_fail(CLI_USAGE, "--json and --quiet exclude each other");
     }
+    cli->only_reads = command->needs == CLI_READS_TABLES;
     rc = command->needs == CLI_NEEDS_NO_DATABASE ? CLI_DONE : cli_connect(cli);
     if (rc == CLI_DONE &&
         (command->needs == CLI_CHANGES_TABLES || command->needs == CLI_READS_TABLES)) {
@@ -108,6 +111,14 @@ static cli_exit_t run(cli_t *cli, int argc, const char *const *argv)
     return run_command(cli, command);
 }
 
+/* Whether standard output is a pipe that nobody reads any more, as with `| head`. */
+static bool nobody_reads(void)
+{
+    struct pollfd out = {STDOUT_FILENO, POLLOUT, 0};
+
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
+}
+
 int main(int argc, const char *const *argv)
 {
     cli_t cli = {0};
@@ -120,8 +131,10 @@ int main(int argc, const char *const *argv)
     apr_pool_create(&cli.pool, NULL);
     cli_terminal_init();
     rc = run(&cli, argc, argv);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        rc = cli_fail(CLI_NOT_DONE, "cannot write to standard output");
+    if ((fflush(stdout) != 0 || ferror(stdout)) && rc == CLI_DONE) {
+        rc = cli.only_reads && nobody_reads()
+                 ? CLI_NOT_DONE
+                 : cli_fail(CLI_NOT_DONE, "cannot write to standard output");
     }
     return (int)rc;
 }

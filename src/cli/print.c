@@ -3,7 +3,6 @@
 
 #include "when.h"
 
-#include <apr_strings.h>
 #include <inttypes.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -65,18 +64,20 @@ json_t *cli_json_secret(const apikey_secret_t *secret)
                      *secret->pepper ? cli_json_text(secret->pepper) : json_null());
 }
 
-/* Prints and frees; the text is cleansed, for it may hold a new secret. */
+/* Prints and frees; the text is cleansed, for it may hold a new secret. Whether it was written is
+ * seen at the end (main.c). */
 static cli_exit_t print(json_t *json, size_t flags)
 {
     char *text = json ? json_dumps(json, JSON_ENSURE_ASCII | flags) : NULL;
-    const int rc = text ? fputs(text, stdout) : EOF;
 
-    if (text) {
-        OPENSSL_cleanse(text, strlen(text));
-    }
-    free(text);
     json_decref(json);
-    return rc == EOF ? cli_fail(CLI_NOT_DONE, "cannot print JSON") : CLI_DONE;
+    if (!text) {
+        return cli_fail(CLI_NOT_DONE, "cannot make JSON of it");
+    }
+    fputs(text, stdout);
+    OPENSSL_cleanse(text, strlen(text));
+    free(text);
+    return CLI_DONE;
 }
 
 cli_exit_t cli_print_json(json_t *json)
@@ -165,9 +166,4 @@ void cli_print_secret(const apikey_secret_t *secret)
         printf(", no pepper");
     }
     putchar('\n');
-}
-
-const char *cli_owner_text(const apikey_listed_t *key, apr_pool_t *pool)
-{
-    return apr_pstrcat(pool, key->owner_type, " ", key->owner, NULL);
 }

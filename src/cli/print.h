@@ -34,7 +34,4 @@ cli_exit_t cli_json_end(cli_json_list_t *list, json_t *end);
 void cli_print_key(const apikey_listed_t *key);
 void cli_print_secret(const apikey_secret_t *secret);
 
-/* "user alice", or "team blue", from a pool. */
-const char *cli_owner_text(const apikey_listed_t *key, apr_pool_t *pool);
-
 #endif

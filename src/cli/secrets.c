@@ -34,6 +34,17 @@ static cli_exit_t read_new_key(cli_t *cli, apikey_new_key_t *key)
     return why ? cli_fail(CLI_USAGE, "%s", why) : CLI_DONE;
 }
 
+/* A secret that could not be shown is lost: its key is of no use. */
+static cli_exit_t check_shown(cli_exit_t rc, uint64_t id)
+{
+    return fflush(stdout) == 0 && !ferror(stdout)
+               ? rc
+               : cli_fail(CLI_NOT_DONE,
+                          "cannot write to standard output: the new secret of key %" PRIu64
+                          " is lost; apikeyctl rotate %" PRIu64 " makes another",
+                          id, id);
+}
+
 static cli_exit_t print_created(const cli_t *cli, const apikey_new_key_t *key, uint64_t id,
                                 const char *secret)
 {
@@ -68,7 +79,7 @@ static cli_exit_t create(cli_t *cli, const apikey_new_key_t *key, cli_minted_t *
         outcome != APIKEY_OUTCOME_DONE) {
         return cli_fail_db(cli, "no key was created");
     }
-    return print_created(cli, key, id, minted->text);
+    return check_shown(print_created(cli, key, id, minted->text), id);
 }
 
 cli_exit_t cli_create(cli_t *cli)
@@ -168,8 +179,9 @@ static cli_exit_t rotate(cli_t *cli, uint64_t id, int64_t grace_s, cli_minted_t 
         APIKEY_DB_OK) {
         return cli_fail_db(cli, "the key was not rotated");
     }
-    return outcome == APIKEY_OUTCOME_DONE ? print_rotated(cli, id, grace_s, minted->text)
-                                          : refuse_rotation(id, outcome);
+    return outcome == APIKEY_OUTCOME_DONE
+               ? check_shown(print_rotated(cli, id, grace_s, minted->text), id)
+               : refuse_rotation(id, outcome);
 }
 
 cli_exit_t cli_rotate(cli_t *cli)

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from administering import COMMANDS, DONE, NO_DATABASE, NOT_DONE, USAGE, bare, on_terminal, rows
-from harness import APIKEYCTL
+from harness import APIKEYCTL, ROOT
 from harness.apikeyctl import ApikeyCtl
 from harness.keyfmt import insert_key, mint
 from harness.process import patience
@@ -98,13 +98,30 @@ def test_options_stand_where_they_like(shared):
 
 def test_a_full_disk_is_no_success(ctl):
     """A key that cannot be shown is not reported as done."""
-    for args in (["create", "--user", "alice", "--quiet"], ["list"], ["list", "--json"], ["show", "1"]):
+    lost = "the new secret of key 1 is lost; apikeyctl rotate 1 makes another"
+    cases = [(["create", "--user", "alice", "--quiet"], lost), (["rotate", "1"], lost), (["rotate", "1", "--json"], lost),
+             (["list"], ""), (["list", "--json"], ""), (["show", "1"], "")]  # fmt: skip
+    for args, message in cases:
         with open("/dev/full", "w") as full:
             done = subprocess.run(
                 [APIKEYCTL, args[0], f"--defaults-file={ctl.defaults_file}", *args[1:]],
                 stdout=full, stderr=subprocess.PIPE, text=True, timeout=patience(60),
             )  # fmt: skip
-        assert done.returncode == NOT_DONE and "standard output" in done.stderr
+        assert done.returncode == NOT_DONE
+        assert done.stderr.count("\n") == 1 and "standard output" in done.stderr and message in done.stderr
+
+
+def test_a_reader_that_has_seen_enough(ctl, database):
+    """Nobody needs to be told of `| head`, but of a lost secret."""
+    database.sql("INSERT INTO api_keys (owner_type, owner_id) SELECT 'user', 'alice' FROM seq_1_to_3000")
+    for args, message in [(["list"], ""), (["list", "--json"], ""), (["create", "--user", "a"], "is lost; apikeyctl rotate")]:
+        with subprocess.Popen(
+            [APIKEYCTL, args[0], f"--defaults-file={ctl.defaults_file}", *args[1:]],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ) as process:  # fmt: skip
+            process.stdout.close()
+            said = process.stderr.read()
+        assert process.returncode == NOT_DONE and (message in said if message else said == "")
 
 
 def test_who_runs_it_is_on_record(ctl):
@@ -277,3 +294,24 @@ def test_an_account_that_may_not(database, scratch):
     ctl = ApikeyCtl(database, scratch.folder("ctl"), f"nobody_{database.name}", "x")
     done = ctl.run("list")
     assert done.returncode == NOT_DONE and "denied" in done.stderr and "conf/grants.sql" in done.stderr
+
+
+def test_the_administrators_account_is_enough(database, scratch, pepper):
+    """All but init, as the help says."""
+    server = database.server
+    database.sql((ROOT / "conf" / "grants.sql").read_text())
+    server.sql("ALTER USER apikey_admin@localhost IDENTIFIED BY 'pw-admin' ACCOUNT UNLOCK")
+    try:
+        ctl = ApikeyCtl(database, scratch.folder("ctl"), "apikey_admin", "pw-admin")
+        _, key = ctl.create(user="alice")
+        ctl.create(user="alice", expires="2020-01-01")
+        assert run_each(ctl, "team add", ["a", "b"]).returncode == DONE
+        for command, args in EACH:
+            done = ctl.run(*command.split(), *args, input=key if command == "check" else LINES)
+            expected = NOT_DONE if command in ("rotate", "check") else DONE  # key 1 is revoked by then
+            assert done.returncode == expected and "denied" not in done.stderr, done.stderr
+        assert ctl.ok("pepper", "use", pepper())
+        assert ctl.run("init").returncode != DONE
+    finally:
+        server.sql("DROP USER apikey_check@localhost, apikey_manage@localhost, apikey_admin@localhost,"
+                   " apikey_definer@localhost")
