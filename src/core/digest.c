@@ -6,6 +6,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <stdatomic.h>
 #include <string.h>
 
 const apikey_peppers_t apikey_no_pepper = {1, {{NULL, 0, ""}}};
@@ -13,9 +14,13 @@ const apikey_peppers_t apikey_no_pepper = {1, {{NULL, 0, ""}}};
 /* Set before there are threads; NULL: libcrypto looks SHA-256 up each time. */
 static EVP_MD *fetched;
 
+/* A context that nobody uses at the moment: making one costs as much as a digest. */
+static _Atomic(EVP_MD_CTX *) spare;
+
 static apr_status_t release(void *unused)
 {
     (void)unused;
+    EVP_MD_CTX_free(atomic_exchange(&spare, NULL));
     EVP_MD_free(fetched);
     fetched = NULL;
     return APR_SUCCESS;
@@ -34,13 +39,29 @@ static const EVP_MD *sha256(void)
     return fetched ? fetched : EVP_sha256();
 }
 
+static bool plain_digest(unsigned char out[APIKEY_DIGEST_LEN], const char *text, size_t len)
+{
+    EVP_MD_CTX *ctx = atomic_exchange(&spare, NULL);
+    bool done;
+
+    if (!ctx) {
+        ctx = EVP_MD_CTX_new();
+    }
+    done = ctx && EVP_DigestInit_ex(ctx, sha256(), NULL) == 1 &&
+           EVP_DigestUpdate(ctx, text, len) == 1 && EVP_DigestFinal_ex(ctx, out, NULL) == 1;
+    /* One that failed is not used again. Only where a context outlives its digest, for it is
+     * released with what was fetched. */
+    EVP_MD_CTX_free(done && fetched ? atomic_exchange(&spare, ctx) : ctx);
+    return done;
+}
+
 bool apikey_digest(unsigned char out[APIKEY_DIGEST_LEN], const apikey_pepper_t *pepper,
                    const char *text, size_t len)
 {
     unsigned int outlen = 0;
 
     if (!pepper->bytes) {
-        return EVP_Digest(text, len, out, NULL, sha256(), NULL) == 1;
+        return plain_digest(out, text, len);
     }
     return HMAC(sha256(), pepper->bytes, (int)pepper->len, (const unsigned char *)text, len,
                 out, &outlen) &&

@@ -7,6 +7,9 @@ bool apikey_encode_is_plain(const char *text)
 {
     const unsigned char *in = (const unsigned char *)text;
 
+    while (plain[in[0]] && plain[in[1]] && plain[in[2]] && plain[in[3]]) {
+        in += 4;
+    }
     while (plain[*in]) {
         in++;
     }

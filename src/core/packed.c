@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { LENGTH_DIGITS = 9 }; /* far more than we take */
+enum { LENGTH_DIGITS = 9, NUMBER_DIGITS = 19 };
 
 static bool is_digit(char c)
 {
@@ -66,15 +66,18 @@ bool apikey_packed_read(const apikey_col_t *packed, apikey_col_t *cols, int coun
 int64_t apikey_packed_number(const apikey_col_t *col)
 {
     const size_t sign = col->len > 0 && col->data[0] == '-';
-    int64_t number = 0;
+    uint64_t number = 0;
     size_t i;
 
+    if (col->len - sign > NUMBER_DIGITS) {
+        return 0;
+    }
     for (i = sign; i < col->len; i++) {
-        /* Downwards, where there is one number more. */
-        if (!is_digit(col->data[i]) || __builtin_mul_overflow(number, 10, &number) ||
-            __builtin_sub_overflow(number, col->data[i] - '0', &number)) {
+        if (!is_digit(col->data[i])) {
             return 0;
         }
+        number = number * 10 + (uint64_t)(col->data[i] - '0');
     }
-    return sign ? number : number == INT64_MIN ? 0 : -number;
+    /* Nineteen digits are fewer than 2^64, but not all of them fewer than 2^63. */
+    return number > INT64_MAX ? 0 : sign ? -(int64_t)number : (int64_t)number;
 }

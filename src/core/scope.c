@@ -15,12 +15,9 @@ bool apikey_scope_token_ok(const char *token, size_t len)
 {
     size_t i;
 
-    for (i = 0; i < len; i++) {
-        if (!is_scope_char(token[i])) {
-            return false;
-        }
+    for (i = 0; i < len && is_scope_char(token[i]); i++) {
     }
-    return len > 0 && !(len == 1 && token[0] == '*');
+    return i == len && len > 0 && !(len == 1 && token[0] == '*');
 }
 
 /* Length of the token at `list`, up to a space or `end`. */

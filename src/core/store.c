@@ -91,7 +91,7 @@ static bool find_row(const apikey_col_t *packed, void *baton)
             find->record = record_of(cols, find->pool);
         }
     }
-    return true;
+    return find->best > 0; /* else there can be no better one */
 }
 
 apikey_db_status_t apikey_store_find(apikey_db_t *db, const apikey_digests_t *digests,

@@ -2,6 +2,7 @@
 #include "breaker.h"
 
 #include "board.h"
+#include "workers.h"
 
 #include <http_log.h>
 
@@ -43,7 +44,7 @@ static bool answered_since(const apikey_realm_t *realm, int64_t asked_ms)
 
 void apikey_breaker_failed(const server_rec *s, int64_t asked_ms, const char *why)
 {
-    const int64_t now_ms = apr_time_as_msec(apr_time_now());
+    const int64_t now_ms = apikey_now_ms();
     apikey_realm_t *realm = apikey_board_realm(s);
     int64_t closed = 0;
 
@@ -59,7 +60,7 @@ void apikey_breaker_failed(const server_rec *s, int64_t asked_ms, const char *wh
 
 void apikey_breaker_succeeded(const server_rec *s, int64_t asked_ms)
 {
-    const int64_t now_ms = apr_time_as_msec(apr_time_now());
+    const int64_t now_ms = apikey_now_ms();
     apikey_realm_t *realm = apikey_board_realm(s);
     int64_t since = atomic_load_explicit(&realm->open_since_ms, memory_order_relaxed);
 

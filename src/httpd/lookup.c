@@ -14,39 +14,71 @@
 #include <apr_strings.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stddef.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* One question to the database, which any number of requests of this child may wait for. Freed
- * by the last one who has a share in it, the thread that asks included. */
+/* One question to the database, which any number of requests of this child may wait for. Done
+ * with when the last one who has a share in it gives it up, the thread that asks included. */
 typedef struct question_t {
     struct question_t *next;
     apikey_mac_t mac;
-    apikey_digests_t digests;
     server_rec *server;
     uint64_t sequence;   /* of the cache when this was asked first */
     int64_t too_late_ms; /* to join: what is known then may be too old for who comes */
-    pthread_cond_t finished;
-    int shares;
+    atomic_int shares;   /* changed with the mutex held */
     bool done;
-    bool answered;      /* done, and the database said something */
-    bool known;         /* answered, and there is such a key */
-    apikey_fact_t fact; /* last: two kilobytes that are only written where there is a key */
+    bool answered; /* done, and the database said something */
+    bool known;    /* answered, and there is such a key */
+    pthread_cond_t finished;
+    apikey_digests_t digests;
+    apikey_fact_t fact; /* where there is a key */
 } question_t;
+
+enum { SPARE_MAX = 16 };
 
 /* Of this child. On the path of a request only where memory does not know the answer. */
 static struct {
     pthread_mutex_t mutex;
     question_t *open;
+    question_t *spare; /* to be used again: two kilobytes are no small piece for malloc() */
+    int spares;
 } asked = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+/* With the mutex held. */
+static question_t *new_question(void)
+{
+    question_t *q = asked.spare;
+
+    if (q) {
+        asked.spare = q->next;
+        asked.spares--;
+    }
+    else if ((q = malloc(sizeof(*q))) != NULL) {
+        apikey_condition_init(&q->finished);
+    }
+    return q;
+}
+
+/* With the mutex held. */
+static void drop_question(question_t *q)
+{
+    if (asked.spares < SPARE_MAX) {
+        q->next = asked.spare;
+        asked.spare = q;
+        asked.spares++;
+    }
+    else {
+        pthread_cond_destroy(&q->finished);
+        free(q);
+    }
+}
 
 /* With the mutex held. */
 static void give_up_share(question_t *q)
 {
-    if (--q->shares == 0) {
-        pthread_cond_destroy(&q->finished);
-        free(q);
+    if (atomic_fetch_sub(&q->shares, 1) == 1) {
+        drop_question(q);
     }
 }
 
@@ -69,8 +101,11 @@ static bool is_abandoned(question_t *q)
 {
     bool abandoned;
 
+    if (atomic_load(&q->shares) > 1) {
+        return false;
+    }
     pthread_mutex_lock(&asked.mutex);
-    abandoned = q->shares == 1;
+    abandoned = atomic_load(&q->shares) == 1;
     if (abandoned) {
         close_question(q);
         give_up_share(q);
@@ -83,8 +118,8 @@ typedef struct {
     const apikey_digests_t *digests;
     apr_pool_t *pool;
     const apikey_record_t *record;
+    int64_t began_ms;
     uint64_t sequence; /* both from before the SELECT */
-    int64_t asked_ms;
 } asking_t;
 
 static apikey_db_status_t find(apikey_db_t *db, void *baton)
@@ -92,7 +127,6 @@ static apikey_db_status_t find(apikey_db_t *db, void *baton)
     asking_t *asking = baton;
 
     asking->sequence = apikey_cache_sequence();
-    asking->asked_ms = apikey_now_ms();
     return apikey_store_find(db, asking->digests, asking->pool, &asking->record);
 }
 
@@ -109,18 +143,19 @@ static bool ask_database(server_rec *s, asking_t *asking)
 {
     const int64_t timeout = apikey_server_conf(s)->timeout;
     const apr_time_t began = apr_time_now();
+    apikey_db_status_t rv;
     const char *why;
-    const apikey_db_status_t rv =
-        apikey_dbd_run_for(timeout > APIKEY_DBD_PATIENCE_MS ? timeout : APIKEY_DBD_PATIENCE_MS,
-                           s, asking->pool, find, asking, &why);
 
+    asking->began_ms = apr_time_as_msec(began);
+    rv = apikey_dbd_run_for(timeout > APIKEY_DBD_PATIENCE_MS ? timeout : APIKEY_DBD_PATIENCE_MS,
+                            s, asking->pool, find, asking, &why);
     meter_query(began, rv != APIKEY_DB_OK);
     if (rv == APIKEY_DB_OK) {
-        apikey_breaker_succeeded(s, apr_time_as_msec(began));
+        apikey_breaker_succeeded(s, asking->began_ms);
         return true;
     }
     if (!apikey_workers_hurry()) {
-        apikey_breaker_failed(s, apr_time_as_msec(began), why);
+        apikey_breaker_failed(s, asking->began_ms, why);
     }
     return false;
 }
@@ -153,7 +188,7 @@ static void ask(void *baton, apr_pool_t *pool)
     }
     answered = ask_database(q->server, &asking);
     if (answered) {
-        apikey_cache_put(q->server, q->mac, asking.record, asking.sequence, asking.asked_ms);
+        apikey_cache_put(q->server, q->mac, asking.record, asking.sequence, asking.began_ms);
     }
     pthread_mutex_lock(&asked.mutex);
     if (answered) {
@@ -175,35 +210,33 @@ void apikey_lookup_probe(server_rec *s, apr_pool_t *pool)
 
 /* With the mutex held: a share in the question about this credential, asked now unless it is
  * being asked already, not for long, and with no key changed since. NULL where it cannot be. */
-static question_t *share(server_rec *s, const apikey_credential_t *cred, bool *joined)
+static question_t *share(server_rec *s, const apikey_credential_t *cred, int64_t now,
+                         bool *joined)
 {
     const uint64_t sequence = apikey_cache_sequence();
-    const int64_t now = apikey_steady_ms();
     question_t *q;
 
     for (q = asked.open; q; q = q->next) {
         if (memcmp(&q->mac, &cred->mac, sizeof(q->mac)) == 0 && q->sequence == sequence &&
             now < q->too_late_ms) {
-            q->shares++;
             *joined = true;
+            atomic_fetch_add(&q->shares, 1);
             return q;
         }
     }
-    q = malloc(sizeof(*q));
+    q = new_question();
     if (!q) {
         return NULL;
     }
-    memset(q, 0, offsetof(question_t, fact));
+    q->done = q->answered = q->known = false;
     q->mac = cred->mac;
     q->digests = *cred->digests;
     q->server = s;
     q->sequence = sequence;
     q->too_late_ms = now + apikey_server_conf(s)->timeout;
-    q->shares = 2; /* ours and the thread's */
-    apikey_condition_init(&q->finished);
+    atomic_store(&q->shares, 2); /* ours and the thread's */
     if (!apikey_workers_do((unsigned int)apikey_server_conf(s)->realm, ask, q)) {
-        pthread_cond_destroy(&q->finished);
-        free(q);
+        drop_question(q);
         return NULL;
     }
     q->next = asked.open;
@@ -227,9 +260,9 @@ static const apikey_record_t *copy_record(const apikey_fact_t *fact, apr_pool_t 
 }
 
 /* With the mutex held. */
-static void wait_for(question_t *q, int64_t ms)
+static void wait_for(question_t *q, int64_t until_ms)
 {
-    const struct timespec deadline = apikey_deadline(apikey_steady_ms() + ms);
+    const struct timespec deadline = apikey_deadline(until_ms);
 
     while (!q->done &&
            pthread_cond_timedwait(&q->finished, &asked.mutex, &deadline) != ETIMEDOUT) {
@@ -248,12 +281,12 @@ static bool may_ask(const request_rec *r, int64_t now)
 }
 
 /* Asks the database, for as long as ApiKeyTimeout allows. */
-static bool ask_and_wait(request_rec *r, const apikey_credential_t *cred, apr_pool_t *pool,
-                         const apikey_record_t **record)
+static bool ask_and_wait(request_rec *r, const apikey_credential_t *cred, int64_t began_ms,
+                         apr_pool_t *pool, const apikey_record_t **record)
 {
     server_rec *s = r->server;
     const int64_t timeout = apikey_server_conf(s)->timeout;
-    const int64_t began = apikey_now_ms();
+    const int64_t now = apikey_steady_ms();
     const char *why = NULL;
     apikey_wait_t outcome = APIKEY_WAIT_REFUSED;
     bool joined = false;
@@ -261,9 +294,9 @@ static bool ask_and_wait(request_rec *r, const apikey_credential_t *cred, apr_po
     question_t *q;
 
     pthread_mutex_lock(&asked.mutex);
-    q = share(s, cred, &joined);
+    q = share(s, cred, now, &joined);
     if (q) {
-        wait_for(q, timeout);
+        wait_for(q, now + timeout);
         answered = q->answered;
         outcome = answered  ? APIKEY_WAIT_ANSWERED
                   : q->done ? APIKEY_WAIT_FAILED
@@ -280,7 +313,7 @@ static bool ask_and_wait(request_rec *r, const apikey_credential_t *cred, apr_po
     }
     pthread_mutex_unlock(&asked.mutex);
     if (why) {
-        apikey_breaker_failed(s, began, why);
+        apikey_breaker_failed(s, began_ms, why);
     }
     apikey_meter_wait(apikey_board_meter(), (uint64_t)r->connection->id, outcome, joined);
     return answered;
@@ -297,7 +330,8 @@ static bool found(apikey_call_t *call, apikey_credential_t *cred, const apikey_r
 }
 
 /* The rest of what memory may know, and the database. */
-__attribute__((noinline, cold)) static bool find_elsewhere(request_rec *r, apikey_credential_t *cred, int64_t began_ms)
+__attribute__((noinline, cold)) static bool
+find_elsewhere(request_rec *r, apikey_credential_t *cred, int64_t began_ms)
 {
     apikey_call_t *call = apikey_request_call(r);
     apr_pool_t *pool = call->pool;
@@ -318,7 +352,7 @@ __attribute__((noinline, cold)) static bool find_elsewhere(request_rec *r, apike
     }
     atomic_store(&apikey_board_realm(r->server)->active, 1);
     if (apikey_credential_digest(r, cred) && may_ask(r, began_ms) &&
-        ask_and_wait(r, cred, pool, &record)) {
+        ask_and_wait(r, cred, began_ms, pool, &record)) {
         return found(call, cred, record, APIKEY_LEARNED_ASKED);
     }
     /* ApiKeyStale. Looked up again: the key may have been dropped while we waited. */

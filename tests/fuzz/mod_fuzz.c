@@ -45,8 +45,10 @@ static void know_a_key(void)
                                     .expires_ms = APIKEY_NEVER};
     const int64_t now = apr_time_as_msec(apr_time_now());
 
-    apikey_cache_put(server, apikey_cache_mac(server, known_key, sizeof(known_key) - 1),
-                     &record, apikey_cache_sequence(), now);
+    apikey_cache_put(
+        server,
+        apikey_mac_of(&apikey_server_conf(server)->mac, known_key, sizeof(known_key) - 1),
+        &record, apikey_cache_sequence(), now);
     apikey_breaker_failed(server, now, "this is a fuzz run");
 }
 
