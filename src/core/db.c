@@ -397,14 +397,14 @@ static apikey_db_status_t run_text(apikey_db_t *db, const char *statement)
     return rc > 0 ? fail_conn(db) : APIKEY_DB_OK;
 }
 
-apikey_db_status_t apikey_db_run_script(apikey_db_t *db, const char *text, apr_pool_t *pool,
+apikey_db_status_t apikey_db_run_script(apikey_db_t *db, const char *script, apr_pool_t *pool,
                                         const char **failed)
 {
-    apikey_script_t script;
+    apikey_script_t reading;
     apikey_db_status_t rv = APIKEY_DB_OK;
 
-    apikey_script_open(&script, text);
-    while (rv == APIKEY_DB_OK && (*failed = apikey_script_next(&script, pool)) != NULL) {
+    apikey_script_open(&reading, script);
+    while (rv == APIKEY_DB_OK && (*failed = apikey_script_next(&reading, pool)) != NULL) {
         rv = run_text(db, *failed);
     }
     if (rv != APIKEY_DB_OK) {

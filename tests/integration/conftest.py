@@ -55,6 +55,22 @@ def make_mariadb(scratch):
         server.stop()
 
 
+@pytest.fixture(scope="module")
+def make_module_mariadb(scratch):
+    """The same for a server that all tests of a file share."""
+    servers = []
+
+    def make(*args):
+        if mysql.SOCKET:
+            pytest.skip("TEST_MYSQL_SOCKET: needs a server of its own")
+        servers.append(_server(scratch, args))
+        return servers[-1].start()
+
+    yield make
+    for server in servers:
+        server.stop()
+
+
 @pytest.fixture
 def database(mariadb):
     """A database with our tables, for this test alone."""

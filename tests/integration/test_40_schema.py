@@ -241,11 +241,8 @@ def test_no_change_is_missed_while_the_triggers_are_made_again(mariadb, version)
 
 
 @pytest.fixture(scope="module")
-def with_binlog(scratch):
-    from conftest import _server  # a server of its own, for the tests of this section
-
-    with _server(scratch, ["--log-bin=binlog"]) as server:
-        yield server
+def with_binlog(make_module_mariadb):
+    return make_module_mariadb("--log-bin=binlog")
 
 
 @pytest.fixture

@@ -532,17 +532,16 @@ LOGGING = [
 
 
 @pytest.fixture(scope="module")
-def logging_server(scratch):
-    from conftest import _server  # a server of its own, for all tests that read its logs
-
-    with _server(scratch, LOGGING) as server:
-        server.sql(
-            "UPDATE performance_schema.setup_instruments SET ENABLED = 'YES', TIMED = 'YES' WHERE NAME LIKE 'statement/%';"
-            "UPDATE performance_schema.setup_consumers SET ENABLED = 'YES'"
-        )
-        if "MariaDB" in server.value("SELECT VERSION()"):  # which can be told to log more
-            server.sql("SET GLOBAL log_disabled_statements = '', log_slow_disabled_statements = ''")
-        yield server
+def logging_server(make_module_mariadb):
+    """A server that logs all it can."""
+    server = make_module_mariadb(*LOGGING)
+    server.sql(
+        "UPDATE performance_schema.setup_instruments SET ENABLED = 'YES', TIMED = 'YES' WHERE NAME LIKE 'statement/%';"
+        "UPDATE performance_schema.setup_consumers SET ENABLED = 'YES'"
+    )
+    if "MariaDB" in server.value("SELECT VERSION()"):  # which can be told to log more
+        server.sql("SET GLOBAL log_disabled_statements = '', log_slow_disabled_statements = ''")
+    return server
 
 
 def mentions(server, texts):
