@@ -43,7 +43,7 @@ static const cli_command_t commands[] = {
     {"update", cli_update, CLI_CHANGES_TABLES, CLI_TAKES(DESCRIPTION), 1, 1,
      "ID --description TEXT",
      "change what a key is for",
-     "Owner, scopes and expiry of a key stay what they are: make a new key instead.",
+     "Scopes and expiry are changed at a mysql prompt, or by making a new key.",
      "apikeyctl update 7 --description 'nightly export, new host'\n"},
     {"revoke", cli_revoke, CLI_CHANGES_TABLES, 0, 1, 1000,
      "ID ...",

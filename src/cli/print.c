@@ -64,8 +64,8 @@ json_t *cli_json_secret(const apikey_secret_t *secret)
                      *secret->pepper ? cli_json_text(secret->pepper) : json_null());
 }
 
-/* Prints and frees; the text is cleansed, for it may hold a new secret. Whether it was written is
- * seen at the end (main.c). */
+/* Prints and frees; the text is cleansed, for it may hold a new secret. Whether it was written
+ * is seen at the end (main.c). */
 static cli_exit_t print(json_t *json, size_t flags)
 {
     char *text = json ? json_dumps(json, JSON_ENSURE_ASCII | flags) : NULL;
