@@ -74,6 +74,18 @@ static void drop_question(question_t *q)
     }
 }
 
+void apikey_lookup_end(void)
+{
+    pthread_mutex_lock(&asked.mutex);
+    while (asked.spare) {
+        question_t *q = new_question(); /* a spare one */
+
+        pthread_cond_destroy(&q->finished);
+        free(q);
+    }
+    pthread_mutex_unlock(&asked.mutex);
+}
+
 /* With the mutex held. */
 static void give_up_share(question_t *q)
 {
