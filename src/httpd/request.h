@@ -10,6 +10,7 @@
 #include "config.h"
 
 #include "../core/apikey.h"
+#include "../core/facts.h"
 #include "../core/digest.h"
 #include "../core/keyfmt.h"
 #include "../core/mac.h"
@@ -73,6 +74,7 @@ typedef struct {
     const apikey_record_t *latest_record;
 
     apikey_credential_t room; /* for the first credential; seldom is there another */
+    apikey_brief_t brief;     /* and for its record, where memory knows it */
 } apikey_call_t;
 
 typedef struct {
