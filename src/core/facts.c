@@ -235,9 +235,9 @@ void apikey_facts_put(const apikey_facts_t *facts, apikey_mac_t mac,
     }
     count = record->unusable ? 0 : pack(words, record, sequence);
     replace(facts,
-            count == 0             ? NULL
+            count == 0                    ? NULL
             : count <= APIKEY_BRIEF_WORDS ? &facts->brief
-                                   : &facts->lengthy,
+                                          : &facts->lengthy,
             mac, words, count, now_ms, terms->ttl + terms->stale);
 }
 

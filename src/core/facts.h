@@ -21,7 +21,8 @@
 
 enum {
     APIKEY_FACT_WORDS = 4 + (APIKEY_OWNER_MAX + APIKEY_SCOPES_MAX + 2 + 7) / 8,
-    APIKEY_BRIEF_WORDS = 14 /* owner and scopes of up to 78 bytes together: nearly all there are */
+    APIKEY_BRIEF_WORDS =
+        14 /* owner and scopes of up to 78 bytes together: nearly all there are */
 };
 
 /* For one process; made by apikey_facts_map(). */

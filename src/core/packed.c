@@ -41,6 +41,7 @@ bool apikey_packed_read(const apikey_col_t *packed, apikey_col_t *cols, int coun
 {
     const char *at = packed->data;
     const char *end = packed->data + packed->len;
+    bool whole = true; /* so far */
     int i;
 
     if (packed->null) {
@@ -50,12 +51,15 @@ bool apikey_packed_read(const apikey_col_t *packed, apikey_col_t *cols, int coun
         static const apikey_col_t nothing = {.data = ""};
 
         cols[i] = nothing;
-        at = at ? read_value(at, end, &cols[i]) : NULL;
-        if (!at) {
-            if (!packed->truncated) {
-                return false;
-            }
-            cols[i].truncated = true;
+        if (whole) {
+            const char *next = read_value(at, end, &cols[i]);
+
+            whole = next != NULL;
+            at = whole ? next : at;
+        }
+        cols[i].truncated = !whole;
+        if (!whole && !packed->truncated) {
+            return false;
         }
     }
     return packed->truncated || at == end;

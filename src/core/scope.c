@@ -6,8 +6,7 @@
 /* RFC 6749 appendix A.4: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ) */
 static bool is_scope_char(char c)
 {
-    static const bool legal[256] = {
-        ['!'] = true, ['#' ... '['] = true, [']' ... '~'] = true};
+    static const bool legal[256] = {['!'] = true, ['#' ... '['] = true, [']' ... '~'] = true};
     return legal[(unsigned char)c];
 }
 

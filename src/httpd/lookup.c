@@ -393,8 +393,7 @@ bool apikey_lookup(request_rec *r, apikey_credential_t *cred, int64_t *now_ms)
         /* The record outlives redirects, as the credential does. */
         call = apikey_request_call(r);
         brief = cred == &call->room ? &call->brief : apr_palloc(call->pool, sizeof(*brief));
-        if (apikey_cache_get_brief(r->server, cred->mac, *now_ms, brief) ==
-            APIKEY_FACT_FRESH) {
+        if (apikey_cache_get_brief(r->server, cred->mac, *now_ms, brief) == APIKEY_FACT_FRESH) {
             return found(call, cred, &brief->record, APIKEY_LEARNED_HIT);
         }
     }

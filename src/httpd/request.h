@@ -41,9 +41,9 @@ typedef struct apikey_credential_t {
     const char *header;               /* as configured */
     const char *text;                 /* only until it was looked up or digested */
     size_t len;
-    bool is_shaped;                   /* as our keys are (apikey_keyfmt_shaped()) */
-    bool is_token;                    /* it must be what RFC 6750 calls a b64token */
-    bool may_be_known;                /* by its look and length: to memory, by its mac */
+    bool is_shaped;    /* as our keys are (apikey_keyfmt_shaped()) */
+    bool is_token;     /* it must be what RFC 6750 calls a b64token */
+    bool may_be_known; /* by its look and length: to memory, by its mac */
     apikey_mac_t mac;
 
     /* Where memory does not know it (apikey_credential_examine()). */
