@@ -88,7 +88,7 @@ def test_list_and_show_as_json(ctl, database):
     [secret] = shown.pop("secrets")
     assert shown == item
     assert re.fullmatch(UTC, secret.pop("created_at"))
-    assert secret == {"last_four": key[-4:], "expires_at": None, "pepper": None}
+    assert secret == {"last_four": key[-4:], "expires_at": None, "pepper": None, "pepper_is_current": True}
     assert re.fullmatch(UTC, item.pop("created_at"))
     assert item.pop("created_by") == f"apikeyctl:{getpass.getuser()}@{socket.gethostname()}"
     assert item == {
