@@ -12,7 +12,7 @@ from harness.apikeyctl import ApikeyCtl
 from harness.keyfmt import fingerprint
 from load import Load
 
-PLACE = '<Location "/">\nAuthType Bearer\nRequire apikey\n</Location>'
+PLACE = 'ApiKeyTimeout 10s\n<Location "/">\nAuthType Bearer\nRequire apikey\n</Location>'
 
 
 @pytest.fixture(scope="module")

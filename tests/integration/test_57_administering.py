@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ten tasks of README.md, Administering: each by command and by SQL as it stands there, with the same result."""
+"""The ten tasks of README.md, Administering: each by command and by SQL as it stands there, with the same result; and
+that servers obey what is done at a mysql prompt."""
 
 import os
 import re
 import subprocess
+import time
 
 from harness import APIKEYCTL, ROOT
 from harness.apikeyctl import ApikeyCtl
+from harness.process import wait_for
 
 PAGE = re.search(r"(?s)\n## Administering\n(.*?)\n## ", (ROOT / "README.md").read_text())[1]
 TASKS = re.findall(r"(?m)^\| (?!to \|)([^|]+?) \| ([^|]+?) \| ([^|]+?) \|$", PAGE)
@@ -73,3 +76,48 @@ def test_both_ways_do_the_same(mariadb, scratch):
     assert (alice["id"], alice["status"], alice["description"]) == ("7", "revoked", "for both shops")
     assert (bob["owner_id"], bob["status"]) == ("bob", "valid")
     assert {event for event, _, _ in sql["events"]} == {"created", "updated", "rotated", "revoked", "imported"}
+
+
+def test_every_server_takes_what_sql_makes_and_ends_it_to_the_millisecond(ctl, database, make_httpd):
+    place = """
+    ApiKeyTimeout 10s
+    <Location "/">
+        AuthType Bearer
+        Require apikey-user alice
+        Header always set X-Scopes "%{APIKEY_SCOPES}e"
+    </Location>
+    """
+    servers = [make_httpd(place, dbd=database.dbd_params()) for _ in range(2)]
+    for httpd in servers:
+        httpd.expect("AK000[23]: API key (expired|revoked)")
+
+    def answers(key):
+        seen = [httpd.get("/", key) for httpd in servers]
+        return [(answer.status, answer.header("X-Scopes")) for answer in seen]
+
+    lets_in = [(200, "a b")] * 2
+    made = database.sql("CALL api_key_create('user', 'alice', '', 'a b', '2099-01-31')")[0]
+    number, first = made["id"], made["api_key"]
+    assert answers(first) == lets_in and ctl.ok("check", input=first).startswith(f"valid: key {number} of user alice")
+
+    second = database.sql(f"CALL api_key_rotate({number}, 3)")[0]["api_key"]
+    assert answers(second) == lets_in and ctl.ok("check", input=second).startswith("valid")
+    ends = float(database.value(
+        "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', expires_at) / 1e6 FROM api_key_secrets WHERE expires_at IS NOT NULL"
+    ))  # fmt: skip
+    for httpd in servers:
+        status = 200
+        while status == 200:
+            before = time.time()
+            status = httpd.get("/", first).status
+            after = time.time()
+            assert before < ends + 0.001 if status == 200 else after > ends
+        assert status == 401
+    assert answers(second) == lets_in
+
+    third = database.sql(f"CALL api_key_rotate({number}, 0)")[0]["api_key"]
+    wait_for(lambda: [status for status, _ in answers(second)] == [401] * 2)
+    assert answers(third) == lets_in
+    database.sql(f"CALL api_key_revoke({number})")
+    wait_for(lambda: [status for status, _ in answers(third)] == [401] * 2)
+    assert ctl.run("check", input=third).stdout.startswith(f"revoked: key {number}")
