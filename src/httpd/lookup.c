@@ -7,6 +7,7 @@
 #include "config.h"
 #include "credential.h"
 #include "dbd.h"
+#include "mount.h"
 #include "workers.h"
 
 #include "../core/store.h"
@@ -343,6 +344,14 @@ static bool found(apikey_call_t *call, apikey_credential_t *cred, const apikey_r
     return true;
 }
 
+/* Whether only the database will do: where a key may make others (ApiKeyManage ByKey), one that
+ * has been revoked but is still remembered would leave a successor behind. */
+static bool must_ask(const request_rec *r)
+{
+    const apikey_mount_t *mount = apikey_dir_conf(r)->manage;
+    return mount && mount->by_key;
+}
+
 /* The rest of what memory may know, and the database. */
 __attribute__((noinline, cold)) static bool
 find_elsewhere(request_rec *r, apikey_credential_t *cred, int64_t began_ms)
@@ -358,11 +367,14 @@ find_elsewhere(request_rec *r, apikey_credential_t *cred, int64_t began_ms)
         return found(call, cred, NULL, APIKEY_LEARNED_NOTHING); /* by its text alone */
     }
     state = apikey_cache_get(r->server, cred->mac, began_ms, &fact);
-    if (state == APIKEY_FACT_FRESH) {
-        return found(call, cred, copy_record(&fact, pool), APIKEY_LEARNED_HIT);
-    }
     if (state == APIKEY_FACT_ABSENT) {
         return found(call, cred, NULL, APIKEY_LEARNED_ABSENT);
+    }
+    if (must_ask(r)) {
+        state = APIKEY_FACT_UNKNOWN;
+    }
+    if (state == APIKEY_FACT_FRESH) {
+        return found(call, cred, copy_record(&fact, pool), APIKEY_LEARNED_HIT);
     }
     atomic_store(&apikey_board_realm(r->server)->active, 1);
     if (apikey_credential_digest(r, cred) && may_ask(r, began_ms) &&
@@ -389,7 +401,7 @@ bool apikey_lookup(request_rec *r, apikey_credential_t *cred, int64_t *now_ms)
     if (cred->looked_up || cred->failed) {
         return cred->looked_up;
     }
-    if (cred->may_be_known) {
+    if (cred->may_be_known && !must_ask(r)) {
         /* The record outlives redirects, as the credential does. */
         call = apikey_request_call(r);
         brief = cred == &call->room ? &call->brief : apr_palloc(call->pool, sizeof(*brief));

@@ -163,8 +163,8 @@ def _milliseconds(text):
 def test_default_times_are_as_stated():
     """No test waits for five minutes: this one reads them in the source."""
     directives, config = ((ROOT / "src" / "httpd" / name).read_text() for name in ("directives.c", "config.c"))
-    members = dict(re.findall(r'INTERVAL\("(\w+)", (\w+),', directives))
-    defaults = dict(re.findall(r"conf->(\w+) = interval\(conf->\1, ([\d *]+)\)", config))
+    members = dict(re.findall(r'INTERVAL\("(\w+)", ([\w.]+),', directives))
+    defaults = dict(re.findall(r"conf->([\w.]+) = interval\(conf->\1, ([\d *]+)\)", config))
     inside = {name: math.prod(map(int, defaults[member].split("*"))) for name, member in members.items()}
     assert inside == {name: _milliseconds(DIRECTIVES[name]["Default"]) for name in TIMES}
     assert all(_milliseconds(DIRECTIVES[name]["Example"].split()[1]) != inside[name] for name in TIMES)

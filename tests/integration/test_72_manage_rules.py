@@ -469,3 +469,36 @@ def test_an_account_of_its_own(make_httpd, mariadb):
     assert error(Caller(httpd, "", user="bob", headers=host).list("alice")) == FORBIDDEN
     assert "denied" in {row["event"] for row in database.sql("SELECT event FROM api_key_events")}
     assert {row["actor"] for row in database.sql("SELECT actor FROM api_key_events")} == {"alice", "bob"}
+
+
+# -- callers whose key has changed -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def forgetful(make_module_httpd, module_database):
+    """A server that learns of changes late, as every one does for the moment until it has read the feed."""
+    httpd = make_module_httpd(f"ApiKeyRefresh Off\n{RULES}", dbd=module_database.dbd_params(), start=False)
+    write_people(httpd)
+    return httpd.start()
+
+
+@pytest.mark.parametrize("change, status", [
+    ("UPDATE api_keys SET revoked_at = UTC_TIMESTAMP(3)", 401), ("UPDATE api_keys SET expires_at = '2001-01-01'", 401),
+    ("DELETE FROM api_keys", 401), ("UPDATE api_keys SET expires_at = '2099-01-01'", 403),
+    ("UPDATE api_keys SET scopes = ''", 403), ("UPDATE api_keys SET owner_id = 'bob'", 403),
+    ("UPDATE api_key_secrets s JOIN api_keys k ON k.id = s.key_id SET s.expires_at = '2001-01-01'", 401),
+])  # fmt: skip
+def test_by_key_as_the_key_is_now(forgetful, db, change, status):
+    """A key that is revoked leaves no other behind, also where it is still remembered as it was."""
+    own, secret = insert_key(db, "user", "alice", "orders:read")
+    less, _ = insert_key(db, "user", "alice", "orders:read")
+    assert forgetful.get("/api/", secret).status == 200
+    caller = Caller(forgetful, "/bykey", key=secret)
+    assert caller.create(scopes=["orders:read"]).status == caller.rotate(less).status == 200
+    which = "id" if "JOIN" not in change else "k.id"
+    db.sql(f"{change} WHERE {which} = {own}")
+    assert forgetful.get("/api/", secret).status == 200
+    before = rows(db)
+    forgetful.expect(r"AK000[13]: API key")
+    assert caller.create("alice", scopes=["orders:read"]).status == caller.rotate(less).status == status
+    assert rows(db) == before
