@@ -117,7 +117,8 @@ static unsigned int read_batch(import_t *import, const char *doing)
         else {
             keep_strings(&import->key[count++], import->batch_pool);
         }
-        cli_progress(doing, import->size ? (uint64_t)ftello(import->file) : import->good + count,
+        cli_progress(doing,
+                     import->size ? (uint64_t)ftello(import->file) : import->good + count,
                      import->size);
     }
     import->good += count;

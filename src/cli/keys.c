@@ -42,8 +42,8 @@ cli_exit_t cli_no_such_key(uint64_t id)
 }
 
 typedef struct {
-    json_t *key;     /* NULL: as text */
-    json_t *secrets; /* of it, a list */
+    json_t *key;        /* NULL: as text */
+    json_t *secrets;    /* of it, a list */
     const char *pepper; /* that new ones are made with */
 } showing_t;
 

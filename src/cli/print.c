@@ -58,9 +58,8 @@ json_t *cli_json_key(const apikey_listed_t *key)
 
 json_t *cli_json_secret(const apikey_secret_t *secret, const char *current)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:b}", "last_four",
-                     cli_json_text(secret->last_four), "created_at",
-                     cli_json_time(secret->created_ms), "expires_at",
+    return json_pack("{s:o, s:o, s:o, s:o, s:b}", "last_four", cli_json_text(secret->last_four),
+                     "created_at", cli_json_time(secret->created_ms), "expires_at",
                      cli_json_time(secret->expires_ms), "pepper",
                      *secret->pepper ? cli_json_text(secret->pepper) : json_null(),
                      "pepper_is_current", strcmp(secret->pepper, current) == 0);
@@ -167,7 +166,5 @@ void cli_print_secret(const apikey_secret_t *secret, const char *current)
     else {
         printf(", no pepper");
     }
-    puts(strcmp(secret->pepper, current) != 0 ? ", not current"
-         : *current                           ? ", current"
-                                              : "");
+    puts(strcmp(secret->pepper, current) != 0 ? ", not current" : *current ? ", current" : "");
 }

@@ -14,8 +14,8 @@ json_t *cli_json_text(const char *text);
 json_t *cli_json_time(int64_t ms);
 json_t *cli_json_id(uint64_t id);
 
-/* A key, and a secret of a key, as a JSON object. `current`: the fingerprint of the pepper that new
- * keys are made with, "" for none. */
+/* A key, and a secret of a key, as a JSON object. `current`: the fingerprint of the pepper that
+ * new keys are made with, "" for none. */
 json_t *cli_json_key(const apikey_listed_t *key);
 json_t *cli_json_secret(const apikey_secret_t *secret, const char *current);
 
