@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Percent-encoding of whatever is outside printable ASCII, and of the percent sign: nothing that
- * a database holds can end a header or a log line. */
+/* Percent-encoding of whatever is outside printable ASCII, and of the percent sign: nothing
+ * that a database holds can end a header or a log line. */
 #ifndef APIKEY_ENCODE_H
 #define APIKEY_ENCODE_H
 

@@ -133,10 +133,9 @@ static inline apikey_fact_state_t find_fact(const apikey_facts_t *facts,
 
 apikey_fact_state_t apikey_facts_get_brief(const apikey_facts_t *facts, apikey_mac_t mac,
                                            const apikey_fact_terms_t *terms, int64_t now_ms,
-                                           apikey_record_t *record,
-                                           uint64_t words[APIKEY_BRIEF_WORDS])
+                                           apikey_brief_t *brief)
 {
-    return find_fact(facts, &facts->brief, mac, terms, now_ms, record, words);
+    return find_fact(facts, &facts->brief, mac, terms, now_ms, &brief->record, brief->words);
 }
 
 static apikey_fact_state_t find_absent(const apikey_facts_t *facts, apikey_mac_t mac,
@@ -160,7 +159,7 @@ apikey_fact_state_t apikey_facts_get(const apikey_facts_t *facts, apikey_mac_t m
 {
     apikey_record_t *record = &fact->record;
     apikey_fact_state_t state =
-        apikey_facts_get_brief(facts, mac, terms, now_ms, record, fact->words);
+        find_fact(facts, &facts->brief, mac, terms, now_ms, record, fact->words);
 
     if (state == APIKEY_FACT_UNKNOWN) {
         state = find_fact(facts, &facts->lengthy, mac, terms, now_ms, record, fact->words);
@@ -236,9 +235,9 @@ void apikey_facts_put(const apikey_facts_t *facts, apikey_mac_t mac,
     }
     count = record->unusable ? 0 : pack(words, record, sequence);
     replace(facts,
-            count == 0             ? NULL
+            count == 0                    ? NULL
             : count <= APIKEY_BRIEF_WORDS ? &facts->brief
-                                   : &facts->lengthy,
+                                          : &facts->lengthy,
             mac, words, count, now_ms, terms->ttl + terms->stale);
 }
 

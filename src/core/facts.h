@@ -21,7 +21,8 @@
 
 enum {
     APIKEY_FACT_WORDS = 4 + (APIKEY_OWNER_MAX + APIKEY_SCOPES_MAX + 2 + 7) / 8,
-    APIKEY_BRIEF_WORDS = 14 /* owner and scopes of up to 78 bytes together: nearly all there are */
+    APIKEY_BRIEF_WORDS =
+        14 /* owner and scopes of up to 78 bytes together: nearly all there are */
 };
 
 /* For one process; made by apikey_facts_map(). */
@@ -51,6 +52,12 @@ typedef struct {
     uint64_t words[APIKEY_FACT_WORDS];
 } apikey_fact_t;
 
+/* The same for a short one. */
+typedef struct {
+    apikey_record_t record;
+    uint64_t words[APIKEY_BRIEF_WORDS];
+} apikey_brief_t;
+
 /* The least a block may have. */
 size_t apikey_facts_min_size(void);
 
@@ -68,12 +75,10 @@ apikey_fact_state_t apikey_facts_get(const apikey_facts_t *facts, apikey_mac_t m
                                      const apikey_fact_terms_t *terms, int64_t now_ms,
                                      apikey_fact_t *fact);
 
-/* The same for short facts alone, which needs little room: `record`'s strings point into
- * `words`. */
+/* The same for short facts alone. */
 apikey_fact_state_t apikey_facts_get_brief(const apikey_facts_t *facts, apikey_mac_t mac,
                                            const apikey_fact_terms_t *terms, int64_t now_ms,
-                                           apikey_record_t *record,
-                                           uint64_t words[APIKEY_BRIEF_WORDS]);
+                                           apikey_brief_t *brief);
 
 /* The number to take before a SELECT and to give to put. */
 uint64_t apikey_facts_sequence(const apikey_facts_t *facts);

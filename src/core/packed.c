@@ -5,33 +5,31 @@
 
 enum { LENGTH_DIGITS = 9, NUMBER_DIGITS = 19 };
 
-static bool is_digit(char c)
+/* Reads digits up to the first byte that is none, a NUL at the latest. More than NUMBER_DIGITS
+ * may make any number. */
+static inline const char *read_digits(const char *at, uint64_t *number)
 {
-    return c >= '0' && c <= '9';
-}
+    unsigned char digit;
 
-/* The length at `at`, up to the colon, and what follows; NULL where there is none. */
-static const char *read_length(const char *at, const char *end, size_t *len)
-{
-    const char *first = at;
-
-    for (*len = 0; at < end && is_digit(*at) && at - first < LENGTH_DIGITS; at++) {
-        *len = *len * 10 + (size_t)(*at - '0');
+    for (*number = 0; (digit = (unsigned char)(*at - '0')) < 10; at++) {
+        *number = *number * 10 + digit;
     }
-    return at > first && at < end && *at == ':' ? at + 1 : NULL;
+    return at;
 }
 
 /* Reads the value at `at`; where the next one is, NULL where this one is not whole. */
-static const char *read_value(const char *at, const char *end, apikey_col_t *col)
+static inline const char *read_value(const char *at, const char *end, apikey_col_t *col)
 {
-    size_t len;
+    const char *digits = at;
+    uint64_t len;
 
-    if (at < end && *at == '-') {
+    if (*at == '-') {
         col->null = true;
         return at + 1;
     }
-    at = read_length(at, end, &len);
-    if (!at || len >= (size_t)(end - at) || at[len] != '\0') {
+    at = read_digits(at, &len);
+    if (at == digits || at - digits > LENGTH_DIGITS || *at != ':' ||
+        len >= (uint64_t)(end - ++at) || at[len] != '\0') {
         return NULL;
     }
     col->data = at;
@@ -41,43 +39,31 @@ static const char *read_value(const char *at, const char *end, apikey_col_t *col
 
 bool apikey_packed_read(const apikey_col_t *packed, apikey_col_t *cols, int count)
 {
-    const char *at = packed->data;
+    static const apikey_col_t nothing = {.data = ""};
     const char *end = packed->data + packed->len;
+    const char *at =
+        packed->null ? NULL : packed->data; /* NULL from where nothing can be read */
     int i;
 
-    if (packed->null) {
-        return false;
-    }
     for (i = 0; i < count; i++) {
-        static const apikey_col_t nothing = {.data = ""};
-
         cols[i] = nothing;
-        at = at ? read_value(at, end, &cols[i]) : NULL;
-        if (!at) {
-            if (!packed->truncated) {
-                return false;
-            }
-            cols[i].truncated = true;
+        if (at) {
+            at = read_value(at, end, &cols[i]);
         }
+        cols[i].truncated = at == NULL;
     }
-    return packed->truncated || at == end;
+    return at == end || (packed->truncated && !packed->null);
 }
 
 int64_t apikey_packed_number(const apikey_col_t *col)
 {
-    const size_t sign = col->len > 0 && col->data[0] == '-';
-    uint64_t number = 0;
-    size_t i;
+    const bool negative = *col->data == '-';
+    uint64_t number;
 
-    if (col->len - sign > NUMBER_DIGITS) {
+    if (read_digits(col->data + negative, &number) != col->data + col->len ||
+        col->len > NUMBER_DIGITS) {
         return 0;
     }
-    for (i = sign; i < col->len; i++) {
-        if (!is_digit(col->data[i])) {
-            return 0;
-        }
-        number = number * 10 + (uint64_t)(col->data[i] - '0');
-    }
     /* Nineteen digits are fewer than 2^64, but not all of them fewer than 2^63. */
-    return number > INT64_MAX ? 0 : sign ? -(int64_t)number : (int64_t)number;
+    return number > INT64_MAX ? 0 : negative ? -(int64_t)number : (int64_t)number;
 }

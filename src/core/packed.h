@@ -9,8 +9,8 @@
 
 #include "db.h"
 
-/* What a statement selects to pack one value, an SQL expression without a character set: text as
- * BINARY, or a number. Hexadecimal, for literals have the connection's character set. */
+/* What a statement selects to pack one value, an SQL expression without a character set: text
+ * as BINARY, or a number. Hexadecimal, for literals have the connection's character set. */
 #define APIKEY_PACKED(value)                                                                   \
     "COALESCE(CONCAT(CAST(LENGTH(" value ") AS BINARY), x'3A', " value ", x'00'), x'2D')"
 

@@ -12,12 +12,12 @@
 
 /* The tables may be a site's own views, without our CHECKs: nothing in a row is taken on
  * trust. */
-static const char *why_unusable(const apikey_col_t *cols, apikey_owner_t type)
+static const char *why_unusable(const apikey_col_t *cols, uint64_t id, apikey_owner_t type)
 {
     const apikey_col_t *owner = &cols[APIKEY_FIND_OWNER];
     const apikey_col_t *scopes = &cols[APIKEY_FIND_SCOPES];
 
-    if (apikey_packed_number(&cols[APIKEY_FIND_ID]) <= 0) {
+    if (id == 0 || id > INT64_MAX) {
         return "the key has no id, which is a whole number above 0";
     }
     if (!apikey_store_text(owner)) {
@@ -36,9 +36,16 @@ static int64_t expiry(const apikey_col_t *col)
     return col->null ? APIKEY_NEVER : apikey_packed_number(col);
 }
 
-static const char *copy_text(const apikey_col_t *col, apr_pool_t *pool)
+/* Owner and scopes lie side by side in the row: one piece. */
+static void copy_texts(apikey_record_t *record, const apikey_col_t *owner,
+                       const apikey_col_t *scopes, apr_pool_t *pool)
 {
-    return apr_pstrmemdup(pool, col->data, col->len);
+    const char *end = scopes->data + scopes->len + 1;
+
+    record->owner = apr_pmemdup(pool, owner->data, (size_t)(end - owner->data));
+    record->scopes = record->owner + (scopes->data - owner->data);
+    record->plain =
+        apikey_encode_is_plain(record->owner) && apikey_encode_is_plain(record->scopes);
 }
 
 static apikey_record_t *record_of(const apikey_col_t *cols, apr_pool_t *pool)
@@ -51,13 +58,14 @@ static apikey_record_t *record_of(const apikey_col_t *cols, apr_pool_t *pool)
     record->id = (uint64_t)apikey_packed_number(&cols[APIKEY_FIND_ID]);
     record->owner_type =
         apikey_store_owner_type(apikey_store_text(&cols[APIKEY_FIND_OWNER_TYPE]));
-    record->unusable = why_unusable(cols, record->owner_type);
-    record->owner = record->unusable ? "" : copy_text(&cols[APIKEY_FIND_OWNER], pool);
-    record->scopes = record->unusable ? "" : copy_text(&cols[APIKEY_FIND_SCOPES], pool);
     record->expires_ms = key_ms < secret_ms ? key_ms : secret_ms;
     record->revoked = revoked->len != 1 || *revoked->data != '0';
-    record->plain =
-        apikey_encode_is_plain(record->owner) && apikey_encode_is_plain(record->scopes);
+    record->owner = record->scopes = "";
+    record->plain = false;
+    record->unusable = why_unusable(cols, record->id, record->owner_type);
+    if (!record->unusable) {
+        copy_texts(record, &cols[APIKEY_FIND_OWNER], &cols[APIKEY_FIND_SCOPES], pool);
+    }
     return record;
 }
 
@@ -97,16 +105,17 @@ static bool find_row(const apikey_col_t *packed, void *baton)
 apikey_db_status_t apikey_store_find(apikey_db_t *db, const apikey_digests_t *digests,
                                      apr_pool_t *pool, const apikey_record_t **record)
 {
+    const int args_wanted = digests->count == 1 ? 1 : APIKEY_DIGESTS_MAX;
     apikey_arg_t args[APIKEY_DIGESTS_MAX];
     find_t find = {digests, digests->count, pool, NULL};
     apikey_db_status_t rv;
     int i;
 
-    for (i = 0; i < APIKEY_DIGESTS_MAX; i++) {
+    for (i = 0; i < args_wanted; i++) {
         args[i] =
             apikey_arg_bytes(digests->digest[i < digests->count ? i : 0], APIKEY_DIGEST_LEN);
     }
-    rv = apikey_db_run(db, digests->count == 1 ? APIKEY_SQL_FIND : APIKEY_SQL_FIND_ANY, args,
+    rv = apikey_db_run(db, args_wanted == 1 ? APIKEY_SQL_FIND : APIKEY_SQL_FIND_ANY, args,
                        find_row, &find);
     *record = rv == APIKEY_DB_OK ? find.record : NULL;
     return rv;

@@ -64,7 +64,8 @@ bool apikey_basic_present(request_rec *r)
 {
     const apikey_call_t *call = apikey_request_call(r);
 
-    return is_basic(apr_table_get(r->headers_in, apikey_credential_header(r, apikey_authorization))) ||
+    return is_basic(apr_table_get(r->headers_in,
+                                  apikey_credential_header(r, apikey_authorization))) ||
            (call && call->basic_header);
 }
 

@@ -14,7 +14,7 @@
 
 APLOG_USE_MODULE(authn_apikey);
 
-static const uint64_t layout = UINT64_C(0x61706b6579000003);
+static const uint64_t layout = UINT64_C(0x61706b6579000004);
 static const char retained[] = "mod_authn_apikey board";
 
 enum { LEASE_S = 30 };

@@ -35,15 +35,14 @@ apikey_fact_state_t apikey_cache_get(const server_rec *s, apikey_mac_t mac, int6
 }
 
 apikey_fact_state_t apikey_cache_get_brief(const server_rec *s, apikey_mac_t mac,
-                                           int64_t now_ms, apikey_record_t *record,
-                                           uint64_t words[APIKEY_BRIEF_WORDS])
+                                           int64_t now_ms, apikey_brief_t *brief)
 {
     const apikey_facts_t *facts = apikey_board_facts();
     const apikey_fact_terms_t *terms = &apikey_server_conf(s)->terms;
 
-    return facts ? as_tended(s, now_ms,
-                             apikey_facts_get_brief(facts, mac, terms, now_ms, record, words))
-                 : APIKEY_FACT_UNKNOWN;
+    return facts
+               ? as_tended(s, now_ms, apikey_facts_get_brief(facts, mac, terms, now_ms, brief))
+               : APIKEY_FACT_UNKNOWN;
 }
 
 uint64_t apikey_cache_sequence(void)

@@ -13,8 +13,7 @@ apikey_fact_state_t apikey_cache_get(const server_rec *s, apikey_mac_t mac, int6
 
 /* A short fact alone (apikey_facts_get_brief()): enough where it is fresh. */
 apikey_fact_state_t apikey_cache_get_brief(const server_rec *s, apikey_mac_t mac,
-                                           int64_t now_ms, apikey_record_t *record,
-                                           uint64_t words[APIKEY_BRIEF_WORDS]);
+                                           int64_t now_ms, apikey_brief_t *brief);
 
 /* To be taken before the SELECT whose result is put. */
 uint64_t apikey_cache_sequence(void);

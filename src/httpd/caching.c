@@ -76,12 +76,14 @@ static apr_status_t mark_private(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     request_rec *r = f->r;
 
-    if (f->ctx) { /* has done its work; to take it out of the chain costs more than to pass it */
+    if (f->ctx) { /* has done its work; to take it out of the chain costs more than to pass it
+                   */
         return ap_pass_brigade(f->next, bb);
     }
     f->ctx = f;
     if (!apr_table_get(r->headers_out, header) &&
-        (apr_is_empty_table(r->err_headers_out) || !apr_table_get(r->err_headers_out, header))) {
+        (apr_is_empty_table(r->err_headers_out) ||
+         !apr_table_get(r->err_headers_out, header))) {
         apr_table_addn(r->headers_out, header, "private");
     }
     else if (says(r, "public") || says(r, "s-maxage")) {

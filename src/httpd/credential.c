@@ -115,9 +115,8 @@ static apikey_form_t form_of(const apikey_server_conf_t *conf, const apikey_cred
         return apikey_keyfmt_intact(cred->text, cred->len) ? APIKEY_FORM_OURS
                                                            : APIKEY_FORM_DAMAGED;
     }
-    return apikey_keyfmt_parse(cred->text, cred->len,
-                               (const char *const *)conf->prefixes->elts, conf->prefixes->nelts,
-                               &kind);
+    return apikey_keyfmt_parse(cred->text, cred->len, (const char *const *)conf->prefixes->elts,
+                               conf->prefixes->nelts, &kind);
 }
 
 void apikey_credential_examine(const request_rec *r, apikey_credential_t *cred)
@@ -130,11 +129,11 @@ void apikey_credential_examine(const request_rec *r, apikey_credential_t *cred)
     cred->examined = true;
     cred->form = form_of(conf, cred);
     if (cred->form != APIKEY_FORM_OURS) { /* which are tokens all */
-        cred->malformed =
-            cred->is_token ? !is_b64token(cred->text, cred->len) : cred->len == 0;
+        cred->malformed = cred->is_token ? !is_b64token(cred->text, cred->len) : cred->len == 0;
     }
-    cred->checkable = !cred->malformed && (cred->form == APIKEY_FORM_OURS ||
-                                           (cred->form == APIKEY_FORM_FOREIGN && conf->foreign));
+    cred->checkable =
+        !cred->malformed && (cred->form == APIKEY_FORM_OURS ||
+                             (cred->form == APIKEY_FORM_FOREIGN && conf->foreign));
 }
 
 bool apikey_credential_digest(const request_rec *r, apikey_credential_t *cred)
@@ -145,10 +144,9 @@ bool apikey_credential_digest(const request_rec *r, apikey_credential_t *cred)
     apikey_credential_examine(r, cred);
     if (cred->text && cred->checkable && !cred->digests) {
         digests = apr_palloc(apikey_request_call(r)->pool, sizeof(*digests));
-        if (apikey_digest_all(digests,
-                              cred->form == APIKEY_FORM_OURS ? conf->peppers
-                                                             : &apikey_no_pepper,
-                              cred->text, cred->len)) {
+        if (apikey_digest_all(
+                digests, cred->form == APIKEY_FORM_OURS ? conf->peppers : &apikey_no_pepper,
+                cred->text, cred->len)) {
             cred->digests = digests;
         }
         else {

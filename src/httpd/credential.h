@@ -21,14 +21,14 @@ bool apikey_credential_is(const char *name, const char *value);
  * than one. */
 apikey_credential_t *apikey_credential_get(request_rec *r);
 
-/* Says what a credential is by its text alone: malformed, of what form, and whether there can be
- * such a key. What memory knows was looked at like this when the database was asked about it,
- * and need not be again. */
+/* Says what a credential is by its text alone: malformed, of what form, and whether there can
+ * be such a key. What memory knows was looked at like this when the database was asked about
+ * it, and need not be again. */
 void apikey_credential_examine(const request_rec *r, apikey_credential_t *cred);
 
 /* Examines a credential and makes the digests of a checkable one from its text, which is
- * forgotten then: what a redirect may yet have to be asked about must not need its text. Whether
- * there are any; what libcrypto cannot do is logged. */
+ * forgotten then: what a redirect may yet have to be asked about must not need its text.
+ * Whether there are any; what libcrypto cannot do is logged. */
 bool apikey_credential_digest(const request_rec *r, apikey_credential_t *cred);
 
 /* A credential of a key that did not come in a header of its own (Basic's password). */

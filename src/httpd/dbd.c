@@ -25,8 +25,6 @@ enum {
         3 /* living connections that then fail at the work: a server that drops all */
 };
 
-static const char of_connection[] = "mod_authn_apikey";
-
 /* Set in post_config, before there are threads. */
 static APR_OPTIONAL_FN_TYPE(ap_dbd_open) * dbd_open;
 static APR_OPTIONAL_FN_TYPE(ap_dbd_close) * dbd_close;
@@ -124,22 +122,8 @@ static apr_status_t on_connect(apr_pool_t *unused, dbd_cfg_t *cfg, ap_dbd_t *rec
     c->next = here.first;
     here.first = c;
     pthread_mutex_unlock(&here.mutex);
-    apr_pool_userdata_setn(c, of_connection, NULL, rec->pool);
     apr_pool_cleanup_register(rec->pool, c, discard, apr_pool_cleanup_null);
     return OK;
-}
-
-static connection_t *connection_of(const ap_dbd_t *rec)
-{
-    void *data = NULL;
-    connection_t *c;
-
-    apr_pool_userdata_get(&data, of_connection, rec->pool);
-    c = data;
-    if (c && c->session != mysql_thread_id(c->handle)) {
-        watch_socket(c); /* mod_dbd's ping has connected anew (reconnect=1) */
-    }
-    return c;
 }
 
 static void begin_run(run_t *run, const server_rec *s, int64_t patience_ms)
@@ -165,18 +149,32 @@ static void end_run(const run_t *run)
     pthread_mutex_unlock(&here.mutex);
 }
 
-/* NULL: the connection is given back. */
-static void use_connection(run_t *run, connection_t *c)
+/* Until mod_dbd's connection is given back it is this run's. NULL: not one of ours. */
+static connection_t *use_connection(run_t *run, const ap_dbd_t *rec)
 {
+    const MYSQL *handle = apr_dbd_native_handle(rec->driver, rec->handle);
+    connection_t *c;
+
     pthread_mutex_lock(&here.mutex);
-    if (run->connection) {
-        run->connection->user = NULL;
+    for (c = here.first; c && c->handle != handle; c = c->next) {
     }
     if (c) {
         here.of[run->realm] = c->of;
         c->user = run;
+        run->connection = c;
     }
-    run->connection = c;
+    pthread_mutex_unlock(&here.mutex);
+    if (c && c->session != mysql_thread_id(c->handle)) {
+        watch_socket(c); /* mod_dbd's ping has connected anew (reconnect=1) */
+    }
+    return c;
+}
+
+static void leave_connection(run_t *run)
+{
+    pthread_mutex_lock(&here.mutex);
+    run->connection->user = NULL;
+    run->connection = NULL;
     pthread_mutex_unlock(&here.mutex);
 }
 
@@ -243,15 +241,14 @@ static apikey_db_status_t try_once(server_rec *s, apr_pool_t *pool, run_t *run,
         *why = "mod_dbd has no connection; its own message says why";
         return APIKEY_DB_UNREACHABLE;
     }
-    c = connection_of(rec);
+    c = use_connection(run, rec);
     if (!c) {
         *why = "DBDriver is not mysql";
     }
     else {
-        use_connection(run, c);
         rv = work(c->db, baton);
         *why = rv == APIKEY_DB_OK ? NULL : explain(c->db, pool);
-        use_connection(run, NULL);
+        leave_connection(run);
     }
     dbd_close(s, rec);
     return rv;

@@ -254,7 +254,8 @@ static const char *set_header(cmd_parms *cmd, void *conf, int argc, char *const 
     }
     for (i = 0; i < list->nelts; i++) {
         const char **name = &APR_ARRAY_IDX(list, i, const char *);
-        *name = ap_cstr_casecmp(*name, apikey_authorization) == 0 ? apikey_authorization : *name;
+        *name =
+            ap_cstr_casecmp(*name, apikey_authorization) == 0 ? apikey_authorization : *name;
     }
     ((apikey_dir_conf_t *)conf)->headers = list;
     return NULL;

@@ -62,7 +62,8 @@ void apikey_identity_export(request_rec *r, const apikey_request_t *state)
 #pragma GCC unroll 8
         for (i = known_caller ? 0 : APIKEY_FIELD_STATUS; i < APIKEY_FIELD_COUNT; i++) {
             if (state->value[i]) {
-                /* Not set: names that begin alike make apr_table_setn() compare each with all. */
+                /* Not set: names that begin alike make apr_table_setn() compare each with all.
+                 */
                 apr_table_addn(env, apikey_field_names[i].env_name, state->value[i]);
             }
         }

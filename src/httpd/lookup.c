@@ -74,6 +74,18 @@ static void drop_question(question_t *q)
     }
 }
 
+void apikey_lookup_end(void)
+{
+    pthread_mutex_lock(&asked.mutex);
+    while (asked.spare) {
+        question_t *q = new_question(); /* a spare one */
+
+        pthread_cond_destroy(&q->finished);
+        free(q);
+    }
+    pthread_mutex_unlock(&asked.mutex);
+}
+
 /* With the mutex held. */
 static void give_up_share(question_t *q)
 {
@@ -177,7 +189,7 @@ static void keep(question_t *q, const apikey_record_t *record)
 }
 
 /* On a thread of workers.c. */
-static void ask(void *baton, apr_pool_t *pool)
+__attribute__((flatten)) static void ask(void *baton, apr_pool_t *pool)
 {
     question_t *q = baton;
     asking_t asking = {&q->digests, pool, NULL, 0, 0};
@@ -230,7 +242,9 @@ static question_t *share(server_rec *s, const apikey_credential_t *cred, int64_t
     }
     q->done = q->answered = q->known = false;
     q->mac = cred->mac;
-    q->digests = *cred->digests;
+    q->digests.count = cred->digests->count;
+    memcpy(q->digests.digest, cred->digests->digest,
+           (size_t)cred->digests->count * sizeof(q->digests.digest[0]));
     q->server = s;
     q->sequence = sequence;
     q->too_late_ms = now + apikey_server_conf(s)->timeout;
@@ -296,7 +310,7 @@ static bool ask_and_wait(request_rec *r, const apikey_credential_t *cred, int64_
     pthread_mutex_lock(&asked.mutex);
     q = share(s, cred, now, &joined);
     if (q) {
-        wait_for(q, now + timeout);
+        wait_for(q, now + timeout + 1); /* now was cut to the millisecond */
         answered = q->answered;
         outcome = answered  ? APIKEY_WAIT_ANSWERED
                   : q->done ? APIKEY_WAIT_FAILED
@@ -365,15 +379,10 @@ find_elsewhere(request_rec *r, apikey_credential_t *cred, int64_t began_ms)
     return false;
 }
 
-/* A record with the text its strings point to. */
-typedef struct {
-    apikey_record_t record;
-    uint64_t words[APIKEY_BRIEF_WORDS];
-} brief_t;
-
 bool apikey_lookup(request_rec *r, apikey_credential_t *cred, int64_t *now_ms)
 {
-    brief_t *brief;
+    apikey_call_t *call;
+    apikey_brief_t *brief;
     bool rv;
 
     *now_ms = apikey_now_ms();
@@ -382,11 +391,9 @@ bool apikey_lookup(request_rec *r, apikey_credential_t *cred, int64_t *now_ms)
     }
     if (cred->may_be_known) {
         /* The record outlives redirects, as the credential does. */
-        apikey_call_t *call = apikey_request_call(r);
-
-        brief = apr_palloc(call->pool, sizeof(*brief));
-        if (apikey_cache_get_brief(r->server, cred->mac, *now_ms, &brief->record,
-                                   brief->words) == APIKEY_FACT_FRESH) {
+        call = apikey_request_call(r);
+        brief = cred == &call->room ? &call->brief : apr_palloc(call->pool, sizeof(*brief));
+        if (apikey_cache_get_brief(r->server, cred->mac, *now_ms, brief) == APIKEY_FACT_FRESH) {
             return found(call, cred, &brief->record, APIKEY_LEARNED_HIT);
         }
     }

@@ -10,6 +10,7 @@
 #include "config.h"
 
 #include "../core/apikey.h"
+#include "../core/facts.h"
 #include "../core/digest.h"
 #include "../core/keyfmt.h"
 #include "../core/mac.h"
@@ -40,9 +41,9 @@ typedef struct apikey_credential_t {
     const char *header;               /* as configured */
     const char *text;                 /* only until it was looked up or digested */
     size_t len;
-    bool is_shaped;                   /* as our keys are (apikey_keyfmt_shaped()) */
-    bool is_token;                    /* it must be what RFC 6750 calls a b64token */
-    bool may_be_known;                /* by its look and length: to memory, by its mac */
+    bool is_shaped;    /* as our keys are (apikey_keyfmt_shaped()) */
+    bool is_token;     /* it must be what RFC 6750 calls a b64token */
+    bool may_be_known; /* by its look and length: to memory, by its mac */
     apikey_mac_t mac;
 
     /* Where memory does not know it (apikey_credential_examine()). */
@@ -73,6 +74,7 @@ typedef struct {
     const apikey_record_t *latest_record;
 
     apikey_credential_t room; /* for the first credential; seldom is there another */
+    apikey_brief_t brief;     /* and for its record, where memory knows it */
 } apikey_call_t;
 
 typedef struct {

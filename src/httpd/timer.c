@@ -167,6 +167,7 @@ static apr_status_t end_child(void *unused)
             _exit(0);
         }
     }
+    apikey_lookup_end();
     return APR_SUCCESS;
 }
 

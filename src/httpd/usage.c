@@ -58,8 +58,9 @@ void apikey_usage_count(request_rec *r, uint64_t key_id)
     }
     call->counted = true;
     address = address_of(r->useragent_addr);
-    if (!apikey_tally_count(apikey_board_tally(), (unsigned int)conf->realm, key_id, apikey_now_ms(),
-                            &address, (uint64_t)(uintptr_t)pthread_self() >> 12, &crowded) &&
+    if (!apikey_tally_count(apikey_board_tally(), (unsigned int)conf->realm, key_id,
+                            apikey_now_ms(), &address,
+                            (uint64_t)(uintptr_t)pthread_self() >> 12, &crowded) &&
         !(atomic_fetch_or(&realm->usage_trouble, NO_ROOM) & NO_ROOM)) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                       "AK0040: no room to count the use of more API keys; enlarge ApiKeyCache "

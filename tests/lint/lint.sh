@@ -28,7 +28,7 @@ clang_format() {
 
 # The flags of the real build, one compilation for each source.
 analyser() {
-    make -s -f Makefile.apxs B=build/analyser CFLAGS='-fanalyzer -Werror' all
+    make -s -f Makefile.apxs B=build/analyser LTO= CFLAGS='-fanalyzer -Werror' all
 }
 
 tidy() {

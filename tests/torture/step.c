@@ -161,7 +161,8 @@ static void got_one(void)
 
 static bool put_fact(const char *owner, uint64_t sequence)
 {
-    const apikey_record_t record = {1, APIKEY_OWNER_USER, owner, "", APIKEY_NEVER, false, false, NULL};
+    const apikey_record_t record = {
+        1, APIKEY_OWNER_USER, owner, "", APIKEY_NEVER, false, false, NULL};
     apikey_facts_put(&facts, mac_of(1), &record, sequence, now, &terms);
     return true;
 }

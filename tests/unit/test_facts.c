@@ -137,7 +137,8 @@ static void every_field(void **state)
         const char *what;
         apikey_record_t record;
     } table[] = {
-        {"usual", {1, APIKEY_OWNER_USER, "alice", "orders:read", APIKEY_NEVER, false, true, NULL}},
+        {"usual",
+         {1, APIKEY_OWNER_USER, "alice", "orders:read", APIKEY_NEVER, false, true, NULL}},
         {"revoked", {2, APIKEY_OWNER_TEAM, "team", "", 0, true, true, NULL}},
         {"largest id",
          {UINT64_MAX, APIKEY_OWNER_USER, "\xf0\x9f\x94\x91", "a", -1, true, false, NULL}},

