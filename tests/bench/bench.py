@@ -157,7 +157,8 @@ class Report:
                         lambda: bounds.crowd(lab), lambda n: n <= 1, "{:g}")  # fmt: skip
         self.experiment("revoked by plain SQL: let in last", "< 1 s", lambda: bounds.revocation(lab),
                         lambda seconds: seconds < 1, "after {:.2f} s")  # fmt: skip
-        self.not_measured("revoked by the server's own API: refused at once", "at once", "no such API yet")
+        self.experiment("revoked by the server's own API: let in after its answer", "0",
+                        lambda: bounds.revocation_by_api(lab), lambda n: n == 0, "{}")  # fmt: skip
 
     def experiments_of_size(self, lab):
         table = "10 million keys in the table: cold check, of that at 10 thousand"
