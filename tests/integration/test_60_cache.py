@@ -430,6 +430,32 @@ def test_a_graceful_restart_under_load_keeps_the_cache(make_httpd, module_databa
     assert queries.count == 0
 
 
+def many_hosts(prefixes):
+    return "".join(host(prefix, f"ApiKeyPrefix {prefix}\n") for prefix in prefixes)
+
+
+@pytest.mark.skipif(VALGRIND, reason="no graceful restart there")
+def test_graceful_restarts_may_bring_any_number_of_realms_one_after_the_other(make_httpd, module_database):
+    httpd = make_httpd(QUIET + PLACES, dbd=module_database.dbd_params())
+    base = httpd.config
+    for prefixes in [[f"{name}{number}" for number in range(9)] for name in ("one", "two", "three")]:
+        keys = {prefix: insert_key(module_database, "user", prefix, prefix=prefix)[1] for prefix in prefixes}
+        httpd.config = base + many_hosts(prefixes)
+        httpd.graceful()
+        for _ in range(2):
+            owners = {prefix: httpd.get("/any/", key, at(prefix)).header("X-Owner") for prefix, key in keys.items()}
+            assert owners == {prefix: prefix for prefix in prefixes}
+
+
+def test_more_realms_than_there_are_places(make_httpd, module_database):
+    httpd = make_httpd(PLACES + many_hosts(f"many{number}" for number in range(16)), start=False, dbd=module_database.dbd_params())
+    line = "AK0110: more than 16 different databases, peppers or prefixes; let virtual hosts share them"
+    httpd.expect(line, "AH00020: Configuration Failed")
+    with pytest.raises(RuntimeError):
+        httpd.start()
+    httpd.wait_log(line)
+
+
 class Held:
     """A request of which the last line is not sent yet: the child that has it outlives a graceful restart."""
 
