@@ -3,9 +3,11 @@
 
 #include "dbd_settings.h"
 
+#include <apr_hash.h>
 #include <apr_shm.h>
 #include <apr_strings.h>
 #include <errno.h>
+#include <http_config.h>
 #include <http_core.h>
 #include <http_log.h>
 #include <signal.h>
@@ -115,19 +117,25 @@ bool apikey_board_due(_Atomic int64_t *due_ms, int64_t now_ms, int64_t interval_
 
 /* All that decides which keys a credential may be: two servers share a realm only where all of
  * it is the same. */
-static uint64_t realm_id(server_rec *s, apr_pool_t *p)
+static const char *realm_text(const server_rec *s, apr_pool_t *p)
 {
     const apikey_server_conf_t *conf = apikey_server_conf(s);
     const char *text =
         apr_pstrcat(p, apikey_dbd_settings_text(s, p), "\n", conf->foreign ? "foreign\n" : "\n",
                     apr_array_pstrcat(p, conf->prefixes, ' '), "\n", NULL);
-    apikey_mac_t mac;
     int i;
 
     for (i = 0; i < conf->peppers->count; i++) {
         text = apr_pstrcat(p, text, conf->peppers->pepper[i].fingerprint, "\n", NULL);
     }
-    mac = apikey_mac(here.board->key, text, strlen(text), 0);
+    return text;
+}
+
+static uint64_t realm_id(const server_rec *s, apr_pool_t *p)
+{
+    const char *text = realm_text(s, p);
+    const apikey_mac_t mac = apikey_mac(here.board->key, text, strlen(text), 0);
+
     return mac.word[0] ? mac.word[0] : 1;
 }
 
@@ -270,27 +278,33 @@ static bool use_segment(const plan_t *plan, bool anew, server_rec *s)
     return true;
 }
 
-/* A place is not given to another realm as long as an old child may use it, so graceful restarts
- * use them up. Then there is a new segment, as for another ApiKeyCache. */
-static bool make_room(const plan_t *plan, server_rec *s, apr_pool_t *ptemp)
+/* Also by `httpd -t`: a graceful restart that then fails would end the server. */
+static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
-    if (!use_segment(plan, false, s)) {
-        return false;
+    apr_hash_t *realms = apr_hash_make(ptemp);
+    const server_rec *each;
+
+    (void)pconf;
+    (void)plog;
+    for (each = s; each; each = each->next) {
+        apr_hash_set(realms, realm_text(each, ptemp), APR_HASH_KEY_STRING, each);
     }
-    if (assign_realms(s, ptemp)) {
-        return true;
-    }
-    if (!use_segment(plan, true, s)) {
-        return false;
-    }
-    if (!assign_realms(s, ptemp)) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,
+    if (apr_hash_count(realms) > APIKEY_REALMS) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, s,
                      "AK0110: more than %d different databases, peppers or prefixes; let "
                      "virtual hosts share them",
                      APIKEY_REALMS);
-        return false;
+        return HTTP_INTERNAL_SERVER_ERROR;
     }
-    return true;
+    return OK;
+}
+
+/* A place is not given to another realm as long as an old child may use it, so graceful restarts
+ * use them up. Then there is a new segment, as for another ApiKeyCache; all fit into that. */
+static bool make_room(const plan_t *plan, server_rec *s, apr_pool_t *ptemp)
+{
+    return use_segment(plan, false, s) &&
+           (assign_realms(s, ptemp) || (use_segment(plan, true, s) && assign_realms(s, ptemp)));
 }
 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
@@ -318,5 +332,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
 void apikey_board_register(apr_pool_t *p)
 {
     (void)p;
+    /* After the configuration is completed (config_check.c). */
+    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_LAST);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
 }
