@@ -266,7 +266,8 @@ static bool use_segment(const plan_t *plan, bool anew, server_rec *s)
     base = (unsigned char *)here.board;
     here.has_facts = plan->facts != 0;
     if (!here.board || !apikey_tally_map(&here.tally, base + plan->tally_at, plan->tally) ||
-        (here.has_facts && !apikey_facts_map(&here.facts, base + plan->facts_at, plan->facts))) {
+        (here.has_facts &&
+         !apikey_facts_map(&here.facts, base + plan->facts_at, plan->facts))) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,
                      "AK0111: ApiKeyCache: %" APR_SIZE_T_FMT
                      " bytes of shared memory cannot be "
@@ -299,8 +300,9 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     return OK;
 }
 
-/* A place is not given to another realm as long as an old child may use it, so graceful restarts
- * use them up. Then there is a new segment, as for another ApiKeyCache; all fit into that. */
+/* A place is not given to another realm as long as an old child may use it, so graceful
+ * restarts use them up. Then there is a new segment, as for another ApiKeyCache; all fit into
+ * that. */
 static bool make_room(const plan_t *plan, server_rec *s, apr_pool_t *ptemp)
 {
     return use_segment(plan, false, s) &&
