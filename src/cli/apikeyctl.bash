@@ -49,7 +49,7 @@ _apikeyctl()
 _apikeyctl_takes_value()
 {
     case $1 in
-    --json | --help | --public | --quiet | --dry-run | --skip-bad | --all-or-nothing | --manage) return 1 ;;
+    --json | --help | --public | --quiet | --dry-run | --all-or-nothing | --manage) return 1 ;;
     esac
 }
 

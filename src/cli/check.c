@@ -23,6 +23,7 @@ typedef struct {
     apikey_form_t form;
     apikey_verdict_t verdict;
     const char *prefix; /* that of this database */
+    const char *pepper; /* the fingerprint of that new keys are made with; "" for none */
     const char *reason; /* why not, where the verdict alone does not say; "" */
     const apikey_record_t *record;
     apikey_listed_t key;    /* of the record */
@@ -52,17 +53,15 @@ static bool has_space_around(const char *key, size_t len)
 }
 
 /* Why a well-formed or foreign key is not stored. */
-static cli_exit_t explain_unknown(cli_t *cli, const apikey_peppers_t *peppers, const char *key,
-                                  size_t len, finding_t *f)
+static void explain_unknown(const apikey_peppers_t *peppers, const char *key, size_t len,
+                            finding_t *f)
 {
-    const char *fingerprint;
     const char *prefix = f->form == APIKEY_FORM_OURS ? NULL : other_prefix(key, len, f->pool);
-    cli_exit_t rc = cli_read_fingerprint(cli, &fingerprint);
-    bool without = rc == CLI_DONE && *fingerprint;
+    bool without = *f->pepper != '\0';
     int i;
 
     for (i = 0; without && i < peppers->count; i++) {
-        without = strcmp(peppers->pepper[i].fingerprint, fingerprint) != 0;
+        without = strcmp(peppers->pepper[i].fingerprint, f->pepper) != 0;
     }
     if (without) {
         f->reason = "no such key is stored without a pepper; give the file of the one in use "
@@ -80,7 +79,6 @@ static cli_exit_t explain_unknown(cli_t *cli, const apikey_peppers_t *peppers, c
     else {
         f->reason = "no such key is stored";
     }
-    return rc;
 }
 
 static void keep_found(const apikey_listed_t *key, const apikey_secret_t *secret, void *baton)
@@ -136,7 +134,8 @@ static cli_exit_t judge(cli_t *cli, const char *key, size_t len, finding_t *f)
     apikey_owner_t kind;
     cli_exit_t rc = cli_read_peppers(cli, &peppers);
 
-    if (rc != CLI_DONE || (rc = cli_read_prefix(cli, &f->prefix)) != CLI_DONE) {
+    if (rc != CLI_DONE || (rc = cli_read_prefix(cli, &f->prefix)) != CLI_DONE ||
+        (rc = cli_read_fingerprint(cli, &f->pepper)) != CLI_DONE) {
         return rc;
     }
     f->verdict = APIKEY_NOT_FOUND;
@@ -154,7 +153,10 @@ static cli_exit_t judge(cli_t *cli, const char *key, size_t len, finding_t *f)
         return rc;
     }
     f->verdict = apikey_judge(f->record, &anywhere, apr_time_as_msec(apr_time_now()));
-    return f->record ? CLI_DONE : explain_unknown(cli, &peppers, key, len, f);
+    if (!f->record) {
+        explain_unknown(&peppers, key, len, f);
+    }
+    return CLI_DONE;
 }
 
 /* -- saying so --------------------------------------------------------------------------------
@@ -174,7 +176,7 @@ static cli_exit_t print_json(const finding_t *f)
         json_object_set_new(json, "reason", cli_json_text(f->reason));
     }
     if (f->record) {
-        json_t *secret = cli_json_secret(&f->secret);
+        json_t *secret = cli_json_secret(&f->secret, f->pepper);
 
         json_object_update_new(json, cli_json_key(&f->key));
         json_object_set_new(json, "status", json_string(apikey_verdict_info(f->verdict)->name));

@@ -66,18 +66,19 @@ static const cli_command_t commands[] = {
      "apikeyctl check\n"
      "apikeyctl check < key.txt\n"},
     {"import", cli_import, CLI_CHANGES_TABLES,
-     CLI_TAKES(SKIP_BAD) | CLI_TAKES(ALL_OR_NOTHING) | CLI_TAKES(DRY_RUN), 1, 1,
-     "FILE [--dry-run] [--skip-bad] [--all-or-nothing]",
+     CLI_TAKES(ALL_OR_NOTHING) | CLI_TAKES(DRY_RUN), 1, 1,
+     "FILE [--dry-run] [--all-or-nothing]",
      "import digests of keys from another system, as CSV",
      "The first line names the columns: digest, owner_type (user or team) and owner_id, and as\n"
      "you like description, scopes, expires_at, last_four and is_public (0 or 1). A digest is\n"
      "the SHA-256 of a whole key, without salt: 64 hexadecimal digits, base64, or {SHA256} and\n"
      "either. FILE may be - for standard input.\n\n"
-     "All lines are read before the first is imported. Bad ones are reported with their\n"
-     "numbers, and then nothing is imported, unless --skip-bad. Good ones are imported 1,000 at\n"
-     "a time; a digest that is there already is left alone, so an import that was interrupted\n"
-     "is simply repeated. --all-or-nothing makes one transaction of it all, which a million\n"
-     "lines make a long one for binary log and cluster.",
+     "Good lines are imported 1,000 at a time. Bad ones are reported, each with its number and\n"
+     "what is wrong, and the exit status is 1. A digest that is there already is left alone: an\n"
+     "import that broke off, or a corrected file, is simply imported again.\n\n"
+     "--all-or-nothing makes one transaction of it, undone where a line is bad. A million lines\n"
+     "are then some hundred megabytes in one piece for the binary log, for which replicas wait,\n"
+     "and more than clusters take: there leave it out. Try --dry-run first.",
      "apikeyctl import keys.csv --dry-run\n"
      "apikeyctl import keys.csv\n"},
     {"prune", cli_prune, CLI_CHANGES_TABLES, CLI_TAKES(OLDER_THAN) | CLI_TAKES(DRY_RUN), 0, 0,

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `apikeyctl import`: a file of digests, read twice: for what is wrong with it, and for good.
- */
+/* `apikeyctl import`: a file of digests of keys from elsewhere. */
 #include "cli.h"
 #include "csv.h"
 #include "print.h"
@@ -12,52 +11,32 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
-enum { BATCH = 1000, COPY = 65536 };
+enum { BATCH = 1000 };
 
 typedef struct {
     cli_t *cli;
     const char *name; /* of the file, for messages */
-    FILE *file;       /* can be read again */
-    uint64_t size;    /* bytes */
+    FILE *file;
+    uint64_t size; /* bytes; 0: not known */
     cli_csv_reader_t *reader;
     cli_row_header_t header;
     apr_pool_t *batch_pool;
     apikey_new_key_t key[BATCH];
     apikey_new_secret_t secret[BATCH];
     int64_t now_ms;
-    bool quietly; /* bad lines were reported before */
     uint64_t good, bad, added;
 } import_t;
 
 /* -- the file ---------------------------------------------------------------------------------
  */
 
-static void close_file(import_t *import)
+/* Of a pipe nobody knows. */
+static uint64_t size_of(FILE *file)
 {
-    if (import->file) {
-        fclose(import->file);
-    }
-}
-
-/* A pipe can be read only once: it is kept. */
-static FILE *spool(FILE *from)
-{
-    FILE *copy = tmpfile();
-    char buffer[COPY];
-    size_t n;
-
-    while (copy && (n = fread(buffer, 1, sizeof(buffer), from)) > 0) {
-        if (fwrite(buffer, 1, n, copy) != n) {
-            fclose(copy);
-            return NULL;
-        }
-    }
-    if (copy && ferror(from)) {
-        fclose(copy);
-        return NULL;
-    }
-    return copy;
+    struct stat is;
+    return fstat(fileno(file), &is) == 0 && S_ISREG(is.st_mode) ? (uint64_t)is.st_size : 0;
 }
 
 static cli_exit_t open_file(import_t *import)
@@ -68,18 +47,11 @@ static cli_exit_t open_file(import_t *import)
     if (standard) {
         import->name = "standard input";
     }
-    if (file && fseeko(file, 0, SEEK_END) != 0) {
-        FILE *copy = spool(file);
-        if (!standard) {
-            fclose(file);
-        }
-        file = copy;
-    }
     if (!file) {
         return cli_fail(CLI_USAGE, "cannot read %s: %s", import->name, strerror(errno));
     }
     import->file = file;
-    import->size = (uint64_t)ftello(file);
+    import->size = size_of(file);
     return CLI_DONE;
 }
 
@@ -89,23 +61,17 @@ static cli_exit_t open_file(import_t *import)
 static void report(import_t *import, uint64_t line, const char *why)
 {
     import->bad++;
-    if (!import->quietly) {
-        cli_progress(NULL, 0, 0);
-        (void)cli_fail(CLI_NOT_DONE, "%s, line %" PRIu64 ": %s", import->name, line, why);
-    }
+    cli_progress(NULL, 0, 0);
+    (void)cli_fail(CLI_NOT_DONE, "%s, line %" PRIu64 ": %s", import->name, line, why);
 }
 
-/* From the beginning, behind the line that names the columns. */
-static cli_exit_t begin(import_t *import)
+/* The line that names the columns. */
+static cli_exit_t read_header(import_t *import)
 {
     cli_csv_t record;
     cli_csv_status_t status;
     const char *why;
 
-    if (fseeko(import->file, 0, SEEK_SET) != 0) {
-        return cli_fail(CLI_NOT_DONE, "cannot read %s: %s", import->name, strerror(errno));
-    }
-    import->good = import->bad = 0;
     import->reader = cli_csv_open(import->file, import->cli->pool);
     status = cli_csv_next(import->reader, &record);
     if (ferror(import->file)) {
@@ -151,77 +117,85 @@ static unsigned int read_batch(import_t *import, const char *doing)
         else {
             keep_strings(&import->key[count++], import->batch_pool);
         }
-        cli_progress(doing, (uint64_t)ftello(import->file), import->size);
+        cli_progress(doing, import->size ? (uint64_t)ftello(import->file) : import->good + count,
+                     import->size);
     }
     import->good += count;
     return count;
 }
 
-/* -- twice ------------------------------------------------------------------------------------
+/* -- what becomes of them ---------------------------------------------------------------------
  */
+
+/* The end of what is read, if it is the end of the file. */
+static cli_exit_t check_end(const import_t *import)
+{
+    return ferror(import->file)
+               ? cli_fail(CLI_NOT_DONE, "cannot read %s to its end", import->name)
+               : CLI_DONE;
+}
 
 static cli_exit_t check_all(import_t *import)
 {
-    cli_exit_t rc = begin(import);
-
-    while (rc == CLI_DONE && read_batch(import, "Checking") > 0) {
+    while (read_batch(import, "Checking") > 0) {
     }
     cli_progress(NULL, 0, 0);
-    if (rc == CLI_DONE && ferror(import->file)) {
-        rc = cli_fail(CLI_NOT_DONE, "cannot read %s to its end", import->name);
-    }
-    return rc;
+    return check_end(import);
 }
 
-static unsigned int next_batch(const apikey_new_key_t **keys,
-                               const apikey_new_secret_t **secrets, void *baton)
+/* After a bad line only to see what else is bad. */
+static bool next_batch(const apikey_new_key_t **keys, const apikey_new_secret_t **secrets,
+                       unsigned int *count, void *baton)
 {
     import_t *import = baton;
 
     *keys = import->key;
     *secrets = import->secret;
-    return read_batch(import, "Importing");
+    do {
+        *count = read_batch(import, "Importing");
+    } while (import->bad > 0 && *count > 0);
+    return import->bad == 0 && !ferror(import->file);
+}
+
+static void say_how_to_go_on(const import_t *import)
+{
+    cli_progress(NULL, 0, 0);
+    if (import->added > 0) {
+        fprintf(stderr,
+                "%" PRIu64 " keys were imported. Import the file again to go on: "
+                "what is there is left alone.\n",
+                import->added);
+    }
 }
 
 static cli_exit_t import_batches(import_t *import)
 {
     unsigned int count, added;
+    cli_exit_t rc;
 
     while ((count = read_batch(import, "Importing")) > 0) {
         if (apikey_store_import(import->cli->db, import->key, import->secret, count, &added) !=
             APIKEY_DB_OK) {
-            cli_progress(NULL, 0, 0);
-            if (import->added > 0) {
-                fprintf(stderr,
-                        "%" PRIu64 " keys were imported. Import the file again to go on: "
-                        "what is there is left alone.\n",
-                        import->added);
-            }
+            say_how_to_go_on(import);
             return cli_fail_db(import->cli, "the import broke off");
         }
         import->added += added;
     }
-    return CLI_DONE;
+    cli_progress(NULL, 0, 0);
+    if ((rc = check_end(import)) != CLI_DONE) {
+        say_how_to_go_on(import);
+    }
+    return rc;
 }
 
 static cli_exit_t import_all(import_t *import)
 {
-    cli_exit_t rc = begin(import);
+    const apikey_db_status_t rv =
+        apikey_store_import_all(import->cli->db, next_batch, import, &import->added);
 
-    import->quietly = true;
-    if (rc != CLI_DONE) {
-        return rc;
-    }
-    if (!import->cli->opt.all_or_nothing) {
-        rc = import_batches(import);
-    }
-    else if (apikey_store_import_all(import->cli->db, next_batch, import, &import->added) !=
-             APIKEY_DB_OK) {
-        cli_progress(NULL, 0, 0);
-        rc = cli_fail_db(import->cli, "nothing was imported");
-    }
     cli_progress(NULL, 0, 0);
-    return rc;
+    return rv == APIKEY_DB_OK ? check_end(import)
+                              : cli_fail_db(import->cli, "nothing was imported");
 }
 
 static cli_exit_t say(const import_t *import, bool imported)
@@ -246,21 +220,17 @@ static cli_exit_t say(const import_t *import, bool imported)
 static cli_exit_t run(import_t *import)
 {
     const cli_options_t *opt = &import->cli->opt;
-    cli_exit_t rc = check_all(import);
-    cli_exit_t said;
+    cli_exit_t rc = read_header(import);
 
-    if (rc != CLI_DONE) {
-        return rc;
+    if (rc == CLI_DONE) {
+        rc = opt->dry_run          ? check_all(import)
+             : opt->all_or_nothing ? import_all(import)
+                                   : import_batches(import);
     }
-    if (opt->dry_run || (import->bad > 0 && !opt->skip_bad)) {
-        said = say(import, false);
-        if (import->bad > 0 && !opt->dry_run) {
-            fputs("Correct these lines, or leave them out with --skip-bad.\n", stderr);
-        }
-        return import->bad > 0 ? CLI_NOT_DONE : said;
+    if (rc == CLI_DONE) {
+        rc = say(import, !opt->dry_run && !(opt->all_or_nothing && import->bad > 0));
     }
-    rc = import_all(import);
-    return rc == CLI_DONE ? say(import, true) : rc;
+    return rc == CLI_DONE && import->bad > 0 ? CLI_NOT_DONE : rc;
 }
 
 cli_exit_t cli_import(cli_t *cli)
@@ -275,7 +245,7 @@ cli_exit_t cli_import(cli_t *cli)
     rc = open_file(import);
     if (rc == CLI_DONE) {
         rc = run(import);
-        close_file(import);
+        fclose(import->file);
     }
     return rc;
 }

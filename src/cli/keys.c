@@ -6,6 +6,7 @@
 #include "../core/judge.h"
 
 #include <inttypes.h>
+#include <mysqld_error.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,6 +44,7 @@ cli_exit_t cli_no_such_key(uint64_t id)
 typedef struct {
     json_t *key;     /* NULL: as text */
     json_t *secrets; /* of it, a list */
+    const char *pepper; /* that new ones are made with */
 } showing_t;
 
 static bool show_one(const apikey_listed_t *key, void *baton)
@@ -63,22 +65,37 @@ static bool show_secret(const apikey_secret_t *secret, void *baton)
     showing_t *showing = baton;
 
     if (showing->secrets) {
-        json_array_append_new(showing->secrets, cli_json_secret(secret));
+        json_array_append_new(showing->secrets, cli_json_secret(secret, showing->pepper));
     }
     else {
-        cli_print_secret(secret);
+        cli_print_secret(secret, showing->pepper);
     }
     return true;
 }
 
+/* As recorded; none where a site's own views come without settings. */
+static cli_exit_t read_current_pepper(cli_t *cli, const char **fingerprint)
+{
+    const apikey_db_status_t rv =
+        apikey_store_get_setting(cli->db, "pepper", cli->pool, fingerprint);
+
+    if (rv != APIKEY_DB_OK && apikey_db_errno(cli->db) != ER_NO_SUCH_TABLE) {
+        return cli_fail_db(cli, "cannot read the settings");
+    }
+    if (rv != APIKEY_DB_OK || !*fingerprint) {
+        *fingerprint = "";
+    }
+    return CLI_DONE;
+}
+
 cli_exit_t cli_show(cli_t *cli)
 {
-    showing_t showing = {NULL, cli->opt.json ? json_array() : NULL};
+    showing_t showing = {NULL, cli->opt.json ? json_array() : NULL, ""};
     uint64_t id;
     bool found = false;
     cli_exit_t rc = cli_read_id(cli->argv[0], &id);
 
-    if (rc != CLI_DONE) {
+    if (rc != CLI_DONE || (rc = read_current_pepper(cli, &showing.pepper)) != CLI_DONE) {
         json_decref(showing.secrets);
         return rc;
     }

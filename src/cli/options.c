@@ -53,9 +53,8 @@ static const option_t table[CLI_OPT_COUNT] = {
     [CLI_OPT_OLDER_THAN] = TEXT("older-than", "SPAN", older_than,
         "how long they must have been dead: 90d, the default"),
     [CLI_OPT_DRY_RUN] = FLAG("dry-run", dry_run, "say what would be done, change nothing"),
-    [CLI_OPT_SKIP_BAD] = FLAG("skip-bad", skip_bad, "import the good lines although some are bad"),
     [CLI_OPT_ALL_OR_NOTHING] = FLAG("all-or-nothing", all_or_nothing,
-        "import in one transaction"),
+        "one transaction, undone where a line is bad"),
     [CLI_OPT_MANAGE] = FLAG("manage", manage, "who may manage the team's keys"),
 };
 /* clang-format on */

@@ -31,7 +31,6 @@ typedef enum {
     CLI_OPT_SINCE,
     CLI_OPT_OLDER_THAN,
     CLI_OPT_DRY_RUN,
-    CLI_OPT_SKIP_BAD,
     CLI_OPT_ALL_OR_NOTHING,
     CLI_OPT_MANAGE,
     CLI_OPT_COUNT
@@ -47,7 +46,7 @@ typedef struct {
     int pepper_files;
     const char *user, *team, *description, *scopes, *expires, *status, *limit, *after, *grace;
     const char *key, *since, *older_than;
-    bool json, help, is_public, quiet, dry_run, skip_bad, all_or_nothing, manage;
+    bool json, help, is_public, quiet, dry_run, all_or_nothing, manage;
     uint32_t given; /* those that were */
 } cli_options_t;
 

@@ -56,12 +56,14 @@ json_t *cli_json_key(const apikey_listed_t *key)
         (json_int_t)key->uses);
 }
 
-json_t *cli_json_secret(const apikey_secret_t *secret)
+json_t *cli_json_secret(const apikey_secret_t *secret, const char *current)
 {
-    return json_pack("{s:o, s:o, s:o, s:o}", "last_four", cli_json_text(secret->last_four),
-                     "created_at", cli_json_time(secret->created_ms), "expires_at",
+    return json_pack("{s:o, s:o, s:o, s:o, s:b}", "last_four",
+                     cli_json_text(secret->last_four), "created_at",
+                     cli_json_time(secret->created_ms), "expires_at",
                      cli_json_time(secret->expires_ms), "pepper",
-                     *secret->pepper ? cli_json_text(secret->pepper) : json_null());
+                     *secret->pepper ? cli_json_text(secret->pepper) : json_null(),
+                     "pepper_is_current", strcmp(secret->pepper, current) == 0);
 }
 
 /* Prints and frees; the text is cleansed, for it may hold a new secret. Whether it was written
@@ -148,7 +150,7 @@ void cli_print_key(const apikey_listed_t *key)
     }
 }
 
-void cli_print_secret(const apikey_secret_t *secret)
+void cli_print_secret(const apikey_secret_t *secret, const char *current)
 {
     char text[CLI_WHEN_SIZE];
 
@@ -165,5 +167,7 @@ void cli_print_secret(const apikey_secret_t *secret)
     else {
         printf(", no pepper");
     }
-    putchar('\n');
+    puts(strcmp(secret->pepper, current) != 0 ? ", not current"
+         : *current                           ? ", current"
+                                              : "");
 }

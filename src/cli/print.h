@@ -14,9 +14,10 @@ json_t *cli_json_text(const char *text);
 json_t *cli_json_time(int64_t ms);
 json_t *cli_json_id(uint64_t id);
 
-/* A key, and a secret of a key, as a JSON object. */
+/* A key, and a secret of a key, as a JSON object. `current`: the fingerprint of the pepper that new
+ * keys are made with, "" for none. */
 json_t *cli_json_key(const apikey_listed_t *key);
-json_t *cli_json_secret(const apikey_secret_t *secret);
+json_t *cli_json_secret(const apikey_secret_t *secret, const char *current);
 
 /* Prints JSON on one line and frees it; CLI_NOT_DONE where that fails. */
 cli_exit_t cli_print_json(json_t *json);
@@ -32,6 +33,6 @@ cli_exit_t cli_json_end(cli_json_list_t *list, json_t *end);
 
 /* One key, and then one secret, a line for each property. */
 void cli_print_key(const apikey_listed_t *key);
-void cli_print_secret(const apikey_secret_t *secret);
+void cli_print_secret(const apikey_secret_t *secret, const char *current);
 
 #endif

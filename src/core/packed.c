@@ -39,30 +39,20 @@ static inline const char *read_value(const char *at, const char *end, apikey_col
 
 bool apikey_packed_read(const apikey_col_t *packed, apikey_col_t *cols, int count)
 {
-    const char *at = packed->data;
+    static const apikey_col_t nothing = {.data = ""};
     const char *end = packed->data + packed->len;
-    bool whole = true; /* so far */
+    const char *at =
+        packed->null ? NULL : packed->data; /* NULL from where nothing can be read */
     int i;
 
-    if (packed->null) {
-        return false;
-    }
     for (i = 0; i < count; i++) {
-        static const apikey_col_t nothing = {.data = ""};
-
         cols[i] = nothing;
-        if (whole) {
-            const char *next = read_value(at, end, &cols[i]);
-
-            whole = next != NULL;
-            at = whole ? next : at;
+        if (at) {
+            at = read_value(at, end, &cols[i]);
         }
-        cols[i].truncated = !whole;
-        if (!whole && !packed->truncated) {
-            return false;
-        }
+        cols[i].truncated = at == NULL;
     }
-    return packed->truncated || at == end;
+    return at == end || (packed->truncated && !packed->null);
 }
 
 int64_t apikey_packed_number(const apikey_col_t *col)

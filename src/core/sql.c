@@ -128,6 +128,8 @@ static const char *const text[APIKEY_SQL_COUNT] = {
         "LEFT(COALESCE(?, @apikey_actor, USER()), 255), " TIME_US ")",
     [APIKEY_SQL_ADD_SECRET] = "INSERT INTO api_key_secrets (digest, key_id, pepper, last_four, "
                               "request) VALUES (?, ?, ?, ?, ?)",
+    [APIKEY_SQL_FIRST_KEY] =
+        "SELECT MIN(id) FROM api_keys WHERE owner_type = ? AND owner_id = ?",
     [APIKEY_SQL_COUNT_LIVE] =
         "SELECT COUNT(*) FROM api_keys WHERE owner_type = ? AND owner_id = ? AND revoked_at IS "
         "NULL AND (expires_at IS NULL OR expires_at >= UTC_TIMESTAMP(3)) FOR UPDATE",

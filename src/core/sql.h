@@ -15,6 +15,7 @@ typedef enum {
     APIKEY_SQL_ADD_KEY,     /* (owner type, owner, description, scopes, last four, is public,
                              * created by or NULL, expiry us) */
     APIKEY_SQL_ADD_SECRET,  /* (digest, key id, pepper fingerprint, last four, request) */
+    APIKEY_SQL_FIRST_KEY,   /* (owner type, owner) -> the lowest id of a key, or NULL */
     APIKEY_SQL_COUNT_LIVE,  /* (owner type, owner) -> live keys, which stay as they are */
     APIKEY_SQL_LOCK_KEY,    /* (key id) -> id; nobody else changes the key until the end */
     APIKEY_SQL_DESCRIBE,    /* (description, key id) */

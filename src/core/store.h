@@ -155,11 +155,14 @@ apikey_db_status_t apikey_store_import(apikey_db_t *db, const apikey_new_key_t *
                                        const apikey_new_secret_t *secrets, unsigned int count,
                                        unsigned int *added);
 
-/* Gives the next keys with a secret each, valid until it is called again; 0: no more. */
-typedef unsigned int (*apikey_batch_fn)(const apikey_new_key_t **keys,
-                                        const apikey_new_secret_t **secrets, void *baton);
+/* Gives the next keys with a secret each, valid until it is called again; a count of 0: no more.
+ * False has all of them undone. */
+typedef bool (*apikey_batch_fn)(const apikey_new_key_t **keys,
+                                const apikey_new_secret_t **secrets, unsigned int *count,
+                                void *baton);
 
-/* The same of all that `next` gives, in one transaction, which is not begun again. */
+/* The same of all that `next` gives, in one transaction, which is not begun again. Undone because
+ * `next` said so is APIKEY_DB_OK with nothing added. */
 apikey_db_status_t apikey_store_import_all(apikey_db_t *db, apikey_batch_fn next, void *baton,
                                            uint64_t *added);
 

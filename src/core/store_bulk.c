@@ -137,15 +137,16 @@ apikey_db_status_t apikey_store_import_all(apikey_db_t *db, apikey_batch_fn next
 {
     import_t batch = {NULL, NULL, 0, 0};
     apikey_db_status_t rv = apikey_db_begin(db);
+    bool wanted = true;
 
     for (*added = 0; rv == APIKEY_DB_OK; *added += batch.added) {
-        batch.count = next(&batch.keys, &batch.secrets, baton);
-        if (batch.count == 0) {
+        wanted = next(&batch.keys, &batch.secrets, &batch.count, baton);
+        if (!wanted || batch.count == 0) {
             break;
         }
         rv = add_new(db, &batch);
     }
-    if (rv == APIKEY_DB_OK) {
+    if (rv == APIKEY_DB_OK && wanted) {
         return apikey_db_commit(db);
     }
     apikey_db_rollback(db);

@@ -114,41 +114,6 @@ apikey_db_status_t apikey_store_add_key(apikey_db_t *db, const apikey_new_key_t 
     return rv;
 }
 
-typedef struct {
-    const apikey_new_key_t *key;
-    const apikey_new_secret_t *secret;
-    int max_live;
-    uint64_t *id;
-} create_t;
-
-/* The row first, and counted afterwards: to lock the rows of an owner before there is one would
- * lock those that come after it, and have two owners' first keys wait for each other. */
-static apikey_db_status_t create(apikey_db_t *db, void *baton, apikey_outcome_t *outcome)
-{
-    const create_t *c = baton;
-    const apikey_arg_t owner[] = {apikey_arg_text(apikey_store_owner_name(c->key->owner_type)),
-                                  apikey_arg_text(c->key->owner)};
-    apikey_numbers_t live = {.count = 1};
-    apikey_db_status_t rv = apikey_store_add_key(db, c->key, c->secret, c->id);
-
-    if (rv == APIKEY_DB_OK) {
-        rv = apikey_store_add_secret(db, *c->id, c->secret, NULL);
-    }
-    if (rv == APIKEY_DB_OK && c->max_live > 0) {
-        rv = apikey_db_run(db, APIKEY_SQL_COUNT_LIVE, owner, apikey_store_keep_numbers, &live);
-    }
-    *outcome = live.number[0] > c->max_live ? APIKEY_OUTCOME_TOO_MANY : APIKEY_OUTCOME_DONE;
-    return rv;
-}
-
-apikey_db_status_t apikey_store_create(apikey_db_t *db, const apikey_new_key_t *key,
-                                       const apikey_new_secret_t *secret, int max_live,
-                                       uint64_t *id, apikey_outcome_t *outcome)
-{
-    create_t c = {key, secret, max_live, id};
-    return apikey_store_in_transaction(db, create, &c, outcome);
-}
-
 /* The key comes first in every change: whoever changes its secrets first would wait for
  * somebody who waits for them. */
 static apikey_db_status_t lock_key(apikey_db_t *db, uint64_t id, apikey_outcome_t *outcome)
@@ -160,6 +125,75 @@ static apikey_db_status_t lock_key(apikey_db_t *db, uint64_t id, apikey_outcome_
 
     *outcome = key.found ? APIKEY_OUTCOME_NONE : APIKEY_OUTCOME_NOT_FOUND;
     return rv;
+}
+
+typedef struct {
+    const apikey_new_key_t *key;
+    const apikey_new_secret_t *secret;
+    apikey_arg_t owner[2];
+    int max_live;
+    uint64_t first; /* a key of the same owner, or 0 */
+    uint64_t *id;
+} create_t;
+
+static apikey_db_status_t add(apikey_db_t *db, const create_t *c)
+{
+    const apikey_db_status_t rv = apikey_store_add_key(db, c->key, c->secret, c->id);
+
+    return rv == APIKEY_DB_OK ? apikey_store_add_secret(db, *c->id, c->secret, NULL) : rv;
+}
+
+/* Who creates keys of one owner queues at the owner's first key: that locks one row, and no gap
+ * in which other owners' keys would go. An owner without one has nothing to lock; two first
+ * keys at once are a deadlock, which is tried again. The new row comes before the count, for
+ * the same reason. */
+static apikey_db_status_t create_within(apikey_db_t *db, void *baton, apikey_outcome_t *outcome)
+{
+    const create_t *c = baton;
+    apikey_numbers_t live = {.count = 1};
+    apikey_db_status_t rv = APIKEY_DB_OK;
+
+    if (c->first) {
+        rv = lock_key(db, c->first, outcome);
+    }
+    if (rv != APIKEY_DB_OK || (rv = add(db, c)) != APIKEY_DB_OK) {
+        return rv;
+    }
+    rv = apikey_db_run(db, APIKEY_SQL_COUNT_LIVE, c->owner, apikey_store_keep_numbers, &live);
+    *outcome = live.number[0] > c->max_live ? APIKEY_OUTCOME_TOO_MANY : APIKEY_OUTCOME_DONE;
+    return rv;
+}
+
+static apikey_db_status_t create(apikey_db_t *db, void *baton, apikey_outcome_t *outcome)
+{
+    const create_t *c = baton;
+
+    *outcome = APIKEY_OUTCOME_DONE;
+    return add(db, c);
+}
+
+apikey_db_status_t apikey_store_create(apikey_db_t *db, const apikey_new_key_t *key,
+                                       const apikey_new_secret_t *secret, int max_live,
+                                       uint64_t *id, apikey_outcome_t *outcome)
+{
+    create_t c = {.key = key,
+                  .secret = secret,
+                  .owner = {apikey_arg_text(apikey_store_owner_name(key->owner_type)),
+                            apikey_arg_text(key->owner)},
+                  .max_live = max_live,
+                  .id = id};
+    apikey_numbers_t first = {.count = 1};
+    apikey_db_status_t rv;
+
+    *outcome = APIKEY_OUTCOME_NONE;
+    if (max_live <= 0) {
+        return apikey_store_in_transaction(db, create, &c, outcome);
+    }
+    /* Not in the transaction, whose view of the table would be from before the queue. */
+    rv = apikey_db_run(db, APIKEY_SQL_FIRST_KEY, c.owner, apikey_store_keep_numbers, &first);
+    c.first = (uint64_t)first.number[0];
+    return rv == APIKEY_DB_OK ? apikey_store_in_transaction(db, create_within, &c, outcome)
+                              : rv;
 }
 
 typedef struct {

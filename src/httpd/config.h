@@ -8,6 +8,7 @@
 
 #include <httpd.h>
 #include <http_config.h>
+#include <string.h>
 
 extern module AP_MODULE_DECLARE_DATA authn_apikey_module;
 
@@ -114,5 +115,12 @@ extern const command_rec apikey_directives[]; /* directives.c */
 
 /* Registers the checks of the whole configuration, which refuse to start (config_check.c). */
 void apikey_config_check_register(apr_pool_t *p);
+
+/* Whether `SetHandler name` is in force. Asked of every request there is: the first byte tells
+ * most others, whose handler is a content type. */
+static inline bool apikey_conf_handler_is(const request_rec *r, const char *name)
+{
+    return r->handler && *r->handler == *name && strcmp(r->handler, name) == 0;
+}
 
 #endif

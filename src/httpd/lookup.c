@@ -310,7 +310,7 @@ static bool ask_and_wait(request_rec *r, const apikey_credential_t *cred, int64_
     pthread_mutex_lock(&asked.mutex);
     q = share(s, cred, now, &joined);
     if (q) {
-        wait_for(q, now + timeout);
+        wait_for(q, now + timeout + 1); /* now was cut to the millisecond */
         answered = q->answered;
         outcome = answered  ? APIKEY_WAIT_ANSWERED
                   : q->done ? APIKEY_WAIT_FAILED

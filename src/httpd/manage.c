@@ -370,7 +370,7 @@ static int handle(request_rec *r)
     target_t target;
     int status;
 
-    if (!r->handler || strcmp(r->handler, handler_name) != 0) {
+    if (!apikey_conf_handler_is(r, handler_name)) {
         return DECLINED;
     }
     mount = apikey_dir_conf(r)->manage;
@@ -398,7 +398,7 @@ static int handle(request_rec *r)
  * redirect them, or look for an index. */
 static int hide_files(request_rec *r)
 {
-    if (r->handler && strcmp(r->handler, handler_name) == 0) {
+    if (apikey_conf_handler_is(r, handler_name)) {
         r->finfo.filetype = APR_NOFILE;
     }
     return DECLINED;

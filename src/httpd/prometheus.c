@@ -151,11 +151,12 @@ static int answer(request_rec *r)
 
 static int handler(request_rec *r)
 {
-    const apikey_mount_t *mount = apikey_dir_conf(r)->manage;
+    const apikey_mount_t *mount;
 
-    if (!r->handler || strcmp(r->handler, "apikey-metrics") != 0) {
+    if (!apikey_conf_handler_is(r, "apikey-metrics")) {
         return DECLINED;
     }
+    mount = apikey_dir_conf(r)->manage;
     if (!mount || mount->manage == APIKEY_MANAGE_NONE) {
         return HTTP_NOT_FOUND;
     }

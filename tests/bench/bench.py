@@ -24,7 +24,7 @@ from instruments import CONNECTIONS, GUESTS, LOCKS, instructions, load
 from sites import HASHED, PATIENT, THREADS, USER, CallgrindSite, Rows, Site
 
 FULL = os.environ.get("BENCH") == "full"
-COUNTS = (500, 3500) if FULL else (200, 1200)
+COUNTS = (200, 1700) if FULL else (100, 600)
 ROUNDS, SECONDS = (9, 3) if FULL else (5, 1)
 BIG_SERVER = ["--innodb-buffer-pool-size=4G", "--innodb-log-file-size=1G"]
 

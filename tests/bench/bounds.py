@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Experiments for what must hold and is no matter of a request's average cost. Each returns what it found."""
 
+import re
+import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from harness import keyfmt
+from harness.process import wait_for
 from instruments import instructions, load, present_all
 from sites import BEARER, FILE, PATIENT, THREADS, CallgrindSite, Row, bearer_row
 
@@ -39,6 +41,11 @@ def junk_queries(lab):
         return queries_of(lab, junk)
 
 
+def busy_workers(site):
+    """Threads that have a request, this one's included, by mod_status."""
+    return int(re.search(r"^BusyWorkers: (\d+)", site.get("/server-status?auto").text, re.MULTILINE)[1])
+
+
 def crowd(lab, requests=1000, children=2):
     """Look-ups per child when many requests come at once with one key that nobody has asked about: they all wait
     while the table is locked."""
@@ -50,7 +57,7 @@ def crowd(lab, requests=1000, children=2):
         crowd = [site.connect_to(row) for _ in range(requests)]
         for connection in crowd:
             connection.send(FILE, headers=row.headers)
-        time.sleep(1)
+        wait_for(lambda: busy_workers(site) > requests, 30, "all of the crowd to be waiting")
         session.sql("UNLOCK TABLES")
         statuses = {connection.read_response().status for connection in crowd}
         for connection in crowd:
@@ -85,13 +92,18 @@ def revocation(lab, keys=5):
 def connection_returned(lab):
     """Whether the only connection to the database is free while an application runs."""
     slow = bearer_row("slow", lab.key, auth="SetHandler bench-slow")
-    config = QUIET + "ApiKeyCache Off\nDBDMin 1\nDBDKeep 1\nDBDMax 1\n"
-    with lab.site([lab.rows.cold, slow], config) as site, ThreadPoolExecutor() as background:
+    config = QUIET + "ApiKeyTimeout 5s\nApiKeyCache Off\nDBDMin 1\nDBDKeep 1\nDBDMax 1\n"
+    with lab.site([lab.rows.cold, slow], config) as site:
         assert site.ask(lab.rows.cold) == 200
-        slow_answer = background.submit(site.ask, slow)
-        time.sleep(0.5)
-        assert site.ask(lab.rows.cold) == 200
-        return not slow_answer.done()
+        with socket.create_connection(("127.0.0.1", site.ports[slow]), 10) as running:
+            head = f"POST / HTTP/1.1\r\nHost: bench\r\nAuthorization: {slow.header}\r\nContent-Length: 1\r\n"
+            running.sendall(f"{head}Connection: close\r\n\r\n".encode())
+            said = running.makefile("rb")
+            assert any(line == b"running\n" for line in iter(said.readline, b"")), "the application did not run"
+            free = site.ask(lab.rows.cold) == 200
+            running.sendall(b"x")
+            assert b"done\n" in said.read(), "the application did not end"
+        return free
 
 
 # -- full mode -------------------------------------------------------------------------------------------------

@@ -79,6 +79,7 @@ def instructions(site, row, counts, keys=()):
             for _ in range(count):
                 answer = connection.request(FILE, headers=next(in_turn))
                 assert answer.status == row.status, f"{row.name}: {answer.status}"
+                site.rest()
 
         def mark(name):
             connection.request(f"{MARK}?{name}")

@@ -46,14 +46,24 @@ static int check_authn(request_rec *r)
     return OK;
 }
 
-/* SetHandler bench-slow: an application that takes two seconds. */
+/* SetHandler bench-slow: an application that says that it runs, and goes on when its client
+ * has sent a byte of the request's body. */
 static int slow(request_rec *r)
 {
+    char byte;
+
     if (!r->handler || strcmp(r->handler, "bench-slow") != 0) {
         return DECLINED;
     }
-    apr_sleep(apr_time_from_sec(2));
-    ap_set_content_length(r, 0);
+    if (ap_setup_client_block(r, REQUEST_CHUNKED_ERROR) != OK) {
+        return HTTP_BAD_REQUEST;
+    }
+    ap_rputs("running\n", r);
+    ap_rflush(r);
+    if (!ap_should_client_block(r) || ap_get_client_block(r, &byte, 1) != 1) {
+        return HTTP_BAD_REQUEST;
+    }
+    ap_rputs("done\n", r);
     return OK;
 }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness import ROOT, keyfmt
 from harness.client import Connection
-from harness.httpd import BINARY, Httpd
+from harness.httpd import BINARY, Httpd, asleep
 from harness.process import Process, free_port
 
 MOD_BENCH = ROOT / "build" / "mod_bench.so"
@@ -137,6 +137,12 @@ class CallgrindSite(Site):
         self._process = Process("httpd", command, self.console, self._environment())
         self._process.wait_until(self._answers, 120)
         return self
+
+    def rest(self):
+        """Until every thread waits for something. Otherwise it is a matter of chance how far httpd has got with one
+        request when the next one comes, and which thread has to wake which: a difference of hundreds."""
+        while not asleep(self.pid):
+            pass
 
     def dump(self, name):
         """The counts that /.mark?name wrote down."""

@@ -322,7 +322,7 @@ class Httpd:
         told to end, looks at sockets (close_worker_sockets) that a worker may be freeing, and crashes now and then."""
         calm = 0
         for _ in range(400):
-            calm = calm + 1 if all(_asleep(pid) for pid in self.children()) else 0
+            calm = calm + 1 if all(asleep(pid) for pid in self.children()) else 0
             if calm == 3:
                 return
             time.sleep(0.005)
@@ -361,7 +361,7 @@ class Httpd:
             raise AssertionError("valgrind:\n" + "\n\n".join(blocks))
 
 
-def _asleep(pid):
+def asleep(pid):
     """True when every thread of the process waits for something."""
     try:
         stats = [stat.read_text() for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
