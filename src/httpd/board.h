@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The module's one segment of shared memory: made by the parent, kept across graceful restarts,
- * so that old and new children look at the same facts.
+ * so that old and new children look at the same facts, as long as it is of the right size and
+ * has a place for every realm.
  *
  *   +-------+------------------------+-------+----------+---------------------+
  *   | board | realms 0 to 15         | meter | tally    | facts (ApiKeyCache) |

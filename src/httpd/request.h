@@ -68,7 +68,8 @@ typedef struct {
     apikey_learned_t learned;         /* how what is known of its credential was */
 
     /* The latest subrequest, which DirectoryIndex may make the request itself of without
-     * another word: the configuration it ran under and what that one judged. */
+     * another word: its address, the configuration it ran under and what that one judged. */
+    const void *latest;
     const void *latest_policy;
     apikey_verdict_t latest_verdict;
     const apikey_record_t *latest_record;

@@ -430,6 +430,32 @@ def test_a_graceful_restart_under_load_keeps_the_cache(make_httpd, module_databa
     assert queries.count == 0
 
 
+def many_hosts(prefixes):
+    return "".join(host(prefix, f"ApiKeyPrefix {prefix}\n") for prefix in prefixes)
+
+
+@pytest.mark.skipif(VALGRIND, reason="no graceful restart there")
+def test_graceful_restarts_may_bring_any_number_of_realms_one_after_the_other(make_httpd, module_database):
+    httpd = make_httpd(QUIET + PLACES, dbd=module_database.dbd_params())
+    base = httpd.config
+    for prefixes in [[f"{name}{number}" for number in range(9)] for name in ("one", "two", "three")]:
+        keys = {prefix: insert_key(module_database, "user", prefix, prefix=prefix)[1] for prefix in prefixes}
+        httpd.config = base + many_hosts(prefixes)
+        httpd.graceful()
+        for _ in range(2):
+            owners = {prefix: httpd.get("/any/", key, at(prefix)).header("X-Owner") for prefix, key in keys.items()}
+            assert owners == {prefix: prefix for prefix in prefixes}
+
+
+@pytest.mark.parametrize("others, allowed", [(15, True), (16, False)])
+def test_no_more_realms_than_there_are_places(make_httpd, module_database, others, allowed):
+    """The main server has one too. httpd -t says so: a graceful restart that fails would end the server."""
+    config = PLACES + many_hosts(f"many{number}" for number in range(others))
+    status, output = make_httpd(config, start=False, dbd=module_database.dbd_params()).configtest()
+    message = "AK0110: more than 16 different databases, peppers or prefixes; let virtual hosts share them"
+    assert (status == 0, message in output) == (allowed, not allowed)
+
+
 class Held:
     """A request of which the last line is not sent yet: the child that has it outlives a graceful restart."""
 
