@@ -367,7 +367,7 @@ void apikey_feed_read(server_rec *s, apr_pool_t *pool)
     }
     reading->server = s;
     reading->pool = pool;
-    reading->now_ms = apr_time_as_msec(apr_time_now());
+    reading->now_ms = apikey_now_ms();
     reading->state = realm->feed[atomic_load(&realm->feed_state) & 1];
     first = reading->state.read_ms == 0;
     rv = read_feed(reading, &why);

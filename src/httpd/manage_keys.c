@@ -6,6 +6,7 @@
 #include "cache.h"
 #include "manage_access.h"
 #include "manage_json.h"
+#include "workers.h"
 
 #include "../core/judge.h"
 #include "../core/keygen.h"
@@ -397,7 +398,7 @@ apikey_db_status_t apikey_manage_check(apikey_db_t *db, apikey_operation_t *op)
     if (rv != APIKEY_DB_OK) {
         return rv;
     }
-    error = error_of(apikey_judge(record, &place, apr_time_as_msec(apr_time_now())));
+    error = error_of(apikey_judge(record, &place, apikey_now_ms()));
     if (error == APIKEY_ERROR_NONE) {
         op->id = record->id;
         return answer_with_key(db, op);

@@ -3,6 +3,7 @@
 
 #include "manage_access.h"
 #include "manage_json.h"
+#include "workers.h"
 
 #include "../core/scope.h"
 #include "../core/utf8.h"
@@ -301,6 +302,6 @@ bool apikey_read_me(apikey_operation_t *op)
         op, json_pack("{s:s, s:s, s:b, s:b, s:o, s:o, s:I}", team ? "team_id" : "user_id", id,
                       "manage", admin ? "admin" : "self", "user_keys", (int)op->user_keys,
                       "team_keys", (int)op->team_keys, "scopes", scopes, "limits", limits,
-                      "now_millis", (json_int_t)apr_time_as_msec(apr_time_now())));
+                      "now_millis", (json_int_t)apikey_now_ms()));
     return true;
 }

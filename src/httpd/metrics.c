@@ -3,6 +3,7 @@
 
 #include "breaker.h"
 #include "config.h"
+#include "workers.h"
 
 #include <http_main.h>
 #include <string.h>
@@ -69,7 +70,7 @@ void apikey_metrics_gather(apikey_figures_t *figures)
     memset(figures, 0, sizeof(*figures));
     apikey_meter_read(apikey_board_meter(), &figures->counted);
     gather_cache(figures);
-    gather_realms(figures, apr_time_as_msec(apr_time_now()));
+    gather_realms(figures, apikey_now_ms());
 }
 
 uint64_t apikey_metrics_requests(const apikey_figures_t *figures, apikey_verdict_t verdict)
