@@ -50,7 +50,7 @@ typedef struct {
     const char *name;
     const char *parameters; /* of the query, one space behind each */
     apikey_read_fn read;
-    apikey_work_fn work;
+    apikey_manage_fn work;
 } route_t;
 
 static const route_t routes[] = {

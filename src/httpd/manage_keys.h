@@ -6,7 +6,7 @@
 
 #include "operation.h"
 
-typedef apikey_db_status_t (*apikey_work_fn)(apikey_db_t *db, apikey_operation_t *op);
+typedef apikey_db_status_t (*apikey_manage_fn)(apikey_db_t *db, apikey_operation_t *op);
 
 apikey_db_status_t apikey_manage_create(apikey_db_t *db, apikey_operation_t *op);
 apikey_db_status_t apikey_manage_list(apikey_db_t *db, apikey_operation_t *op);
