@@ -117,6 +117,20 @@ static bool begins(const char *text, const char *with)
     return strncasecmp(text, with, strlen(with)) == 0;
 }
 
+static const char a_key[] = "the digest is a key itself: give its SHA-256 instead, and revoke "
+                            "that key, for it was written to a file";
+
+/* One in four that are as long as base64 of 32 bytes would pass for it, and could be read from
+ * the table. */
+static bool is_key(const char *text)
+{
+    const size_t len = strlen(text);
+
+    return apikey_keyfmt_resembles(text, len) &&
+           len >= APIKEY_PREFIX_MIN + 3 + APIKEY_RANDOM_LEN + APIKEY_CHECK_LEN &&
+           apikey_keyfmt_intact(text, len);
+}
+
 /* What it is instead, where that can be told. */
 static const char *explain_digest(const char *text)
 {
@@ -126,8 +140,7 @@ static const char *explain_digest(const char *text)
         return "there is no digest";
     }
     if (apikey_keyfmt_resembles(text, len)) {
-        return "the digest is a key itself: give its SHA-256 instead, and revoke that key, for "
-               "it was written to a file";
+        return a_key;
     }
     if (begins(text, "{SSHA") || strchr(text, '$')) {
         return "the digest is salted: no key can be looked up by it";
@@ -147,6 +160,9 @@ const char *cli_row_read_digest(unsigned char digest[APIKEY_DIGEST_LEN], const c
                        : begins(text, "{SHA-256}") ? text + strlen("{SHA-256}")
                                                    : text;
 
+    if (is_key(bare)) {
+        return a_key;
+    }
     return read_hex(digest, bare) || read_base64(digest, bare) ? NULL : explain_digest(text);
 }
 

@@ -60,6 +60,8 @@ static void no_digests(void **state)
         {"pbkdf2_sha256$100$salt$" BASE64, "salted"},
         {"{SHA512}" BASE64, "another scheme"},
         {"ak_u_000000000000000000000000000000004cVnH7", "a key itself"},
+        {"ak_u_000000000000000000000000000000050EV6Z0", "a key itself"}, /* and base64 */
+        {"{SHA256}ak_u_000000000000000000000000000000050EV6Z0", "a key itself"},
         {"password", "not SHA-256"},
     };
     size_t i;
