@@ -374,7 +374,7 @@ void apikey_feed_read(server_rec *s, apr_pool_t *pool)
     if (rv == APIKEY_DB_OK && apikey_board_holds(&realm->feed_lease)) {
         publish(realm, reading);
         log_success(s, realm, reading->installed, first);
-        apikey_breaker_succeeded(s, reading->now_ms);
+        apikey_breaker_succeeded(s, reading->now_ms, apikey_now_ms());
         prune_sometimes(reading, realm);
     }
     else if (rv == APIKEY_DB_UNREACHABLE && !apikey_workers_hurry()) {

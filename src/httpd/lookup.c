@@ -143,12 +143,11 @@ static apikey_db_status_t find(apikey_db_t *db, void *baton)
     return apikey_store_find(db, asking->digests, asking->pool, &asking->record);
 }
 
-static void meter_query(apr_time_t began, bool failed)
+static void meter_query(apr_time_t us, bool failed)
 {
-    const apr_time_t us = apr_time_now() - began; /* below 0 where the clock was set back */
-
     apikey_meter_query(apikey_board_meter(), (uint64_t)(uintptr_t)pthread_self() >> 12,
-                       us > 0 ? (uint64_t)us : 0, failed);
+                       us > 0 ? (uint64_t)us : 0, /* the clock was set back */
+                       failed);
 }
 
 /* Asks, and tells the breaker how that went. */
@@ -157,14 +156,16 @@ static bool ask_database(server_rec *s, asking_t *asking)
     const int64_t timeout = apikey_server_conf(s)->timeout;
     const apr_time_t began = apr_time_now();
     apikey_db_status_t rv;
+    apr_time_t ended;
     const char *why;
 
     asking->began_ms = apr_time_as_msec(began);
     rv = apikey_dbd_run_for(timeout > APIKEY_DBD_PATIENCE_MS ? timeout : APIKEY_DBD_PATIENCE_MS,
                             s, asking->pool, find, asking, &why);
-    meter_query(began, rv != APIKEY_DB_OK);
+    ended = apr_time_now();
+    meter_query(ended - began, rv != APIKEY_DB_OK);
     if (rv == APIKEY_DB_OK) {
-        apikey_breaker_succeeded(s, asking->began_ms);
+        apikey_breaker_succeeded(s, asking->began_ms, apr_time_as_msec(ended));
         return true;
     }
     if (!apikey_workers_hurry()) {
