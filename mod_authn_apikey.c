@@ -9,8 +9,12 @@
 #include "src/httpd/config.h"
 #include "src/httpd/dbd.h"
 #include "src/httpd/fixups.h"
+#include "src/httpd/manage.h"
+#include "src/httpd/prometheus.h"
 #include "src/httpd/scrub.h"
+#include "src/httpd/status.h"
 #include "src/httpd/timer.h"
+#include "src/httpd/token.h"
 #include "src/httpd/vars.h"
 
 static void register_hooks(apr_pool_t *p)
@@ -21,12 +25,16 @@ static void register_hooks(apr_pool_t *p)
     apikey_timer_register(p);
     apikey_authn_register(p);
     apikey_basic_register(p);
+    apikey_token_register(p);
     apikey_challenge_register(p);
     apikey_authz_register(p);
     apikey_scrub_register(p);
     apikey_fixups_register(p);
     apikey_caching_register(p);
     apikey_vars_register(p);
+    apikey_manage_register(p);
+    apikey_prometheus_register(p);
+    apikey_status_register(p);
 }
 
 /* The one symbol that leaves this shared object. */

@@ -66,7 +66,7 @@ CREATE USER IF NOT EXISTS apikey_definer@localhost ACCOUNT LOCK;
 GRANT SELECT, UPDATE (revoked_at, revoked_by), TRIGGER ON api_keys TO apikey_definer@localhost;
 GRANT SELECT, TRIGGER ON api_key_secrets TO apikey_definer@localhost;
 GRANT INSERT ON api_key_changes TO apikey_definer@localhost;
-GRANT SELECT, INSERT, UPDATE (actor, account, client), TRIGGER
+GRANT SELECT, INSERT, UPDATE (actor, account, client, detail), TRIGGER
     ON api_key_events TO apikey_definer@localhost;
 GRANT SELECT, TRIGGER ON api_key_denials TO apikey_definer@localhost;
 GRANT TRIGGER ON api_key_settings TO apikey_definer@localhost;

@@ -574,9 +574,13 @@ CREATE TRIGGER api_key_secrets_inserted AFTER INSERT ON api_key_secrets FOR EACH
                 CONCAT('secret ...', NEW.last_four));
     END IF//
 
+-- When a rotation ends the secrets before it, its own row tells so: the last one of the key, that the
+-- same one wrote moments ago. No row says less than two would.
 CREATE TRIGGER api_key_secrets_updated AFTER UPDATE ON api_key_secrets FOR EACH ROW
 BEGIN
-    DECLARE changed VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+    DECLARE changed, by_account, by_actor, by_client
+        VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+    DECLARE rotation BIGINT UNSIGNED;
 
     INSERT INTO api_key_changes (key_id) VALUES (OLD.key_id);
     SET changed = CONCAT_WS(', ',
@@ -584,7 +588,22 @@ BEGIN
         IF(NEW.digest = OLD.digest AND NEW.pepper <=> OLD.pepper, NULL, 'is another one'),
         IF(NEW.expires_at <=> OLD.expires_at, NULL,
            COALESCE(CONCAT('ends ', NEW.expires_at), 'does not end')));
-    IF changed <> '' THEN
+    IF changed LIKE 'ends %' THEN
+        SET by_account = LEFT(USER(), 255);
+        SET by_actor = LEFT(COALESCE(@apikey_actor, USER()), 255);
+        SET by_client = LEFT(COALESCE(@apikey_client, SUBSTRING_INDEX(USER(), '@', -1)), 255);
+        SET rotation = (
+            SELECT e.id FROM api_key_events e
+             WHERE e.id = (SELECT MAX(l.id) FROM api_key_events l WHERE l.key_id = NEW.key_id)
+               AND e.event = 'rotated' AND e.happened_at > UTC_TIMESTAMP(3) - INTERVAL 10 SECOND
+               AND e.account = by_account AND e.actor = by_actor AND e.client = by_client
+               AND CHAR_LENGTH(e.detail) < 200);
+    END IF;
+    IF rotation IS NOT NULL THEN
+        UPDATE api_key_events e
+           SET e.detail = CONCAT(e.detail, '; ...', OLD.last_four, ' ', changed)
+         WHERE e.id = rotation;
+    ELSEIF changed <> '' THEN
         INSERT INTO api_key_events (event, key_id, owner_type, owner_id, detail)
         VALUES ('updated', NEW.key_id,
                 (SELECT k.owner_type FROM api_keys k WHERE k.id = NEW.key_id),

@@ -17,6 +17,32 @@ typedef struct {
     unsigned int port;
 } dsn_t;
 
+/* A parameter with its value; false where there is none of that name, or not of that value. */
+static bool set_parameter(dsn_t *dsn, const char *name, const char *value)
+{
+    const struct {
+        const char *name;
+        const char **value;
+    } texts[] = {
+        {"host", &dsn->host}, {"user", &dsn->user},   {"dbname", &dsn->dbname},
+        {"sock", &dsn->sock}, {"group", &dsn->group},
+    };
+    uint64_t port;
+    size_t i;
+
+    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (strcmp(name, texts[i].name) == 0) {
+            *texts[i].value = value;
+            return true;
+        }
+    }
+    if (strcmp(name, "port") != 0 || !cli_number(value, &port) || port > 65535) {
+        return false;
+    }
+    dsn->port = (unsigned int)port;
+    return true;
+}
+
 static cli_exit_t read_dsn(dsn_t *dsn, const char *text, apr_pool_t *pool)
 {
     static const char separators[] = " \r\n\t;|,"; /* those of DBDParams */
@@ -25,36 +51,17 @@ static cli_exit_t read_dsn(dsn_t *dsn, const char *text, apr_pool_t *pool)
 
     for (; item; item = apr_strtok(NULL, separators, &state)) {
         char *value = strchr(item, '=');
-        uint64_t port;
 
-        if (!value) {
-            return cli_fail(CLI_USAGE, "--dsn: '%s' is not of the form name=value", item);
-        }
-        *value++ = '\0';
-        if (strcmp(item, "host") == 0) {
-            dsn->host = value;
-        }
-        else if (strcmp(item, "user") == 0) {
-            dsn->user = value;
-        }
-        else if (strcmp(item, "dbname") == 0) {
-            dsn->dbname = value;
-        }
-        else if (strcmp(item, "sock") == 0) {
-            dsn->sock = value;
-        }
-        else if (strcmp(item, "group") == 0) {
-            dsn->group = value;
-        }
-        else if (strcmp(item, "port") == 0 && cli_number(value, &port) && port < 65536) {
-            dsn->port = (unsigned int)port;
-        }
-        else if (strncmp(item, "pass", 4) == 0) {
+        if (strncmp(item, "pass", 4) == 0) {
             return cli_fail(CLI_USAGE, "--dsn takes no password, which every user of this "
                                        "machine could read: it is asked for, or put it into "
                                        "an option file (--defaults-file)");
         }
-        else {
+        if (!value) {
+            return cli_fail(CLI_USAGE, "--dsn: '%s' is not of the form name=value", item);
+        }
+        *value++ = '\0';
+        if (!set_parameter(dsn, item, value)) {
             return cli_fail(CLI_USAGE,
                             "--dsn: '%s' is not one of host, port, sock, user, "
                             "dbname, group, or its value is not legal",
@@ -64,6 +71,31 @@ static cli_exit_t read_dsn(dsn_t *dsn, const char *text, apr_pool_t *pool)
     return CLI_DONE;
 }
 
+/* What the mysql client takes from the environment, MYSQL_PWD aside, which the library does. An
+ * option file goes before it. */
+static void take_environment(MYSQL *conn)
+{
+#ifdef LIBMARIADB
+    const char *host = getenv("MYSQL_HOST");
+    const char *sock = getenv("MYSQL_UNIX_PORT");
+    const char *port_text = getenv("MYSQL_TCP_PORT");
+    uint64_t port;
+
+    if (host && *host) {
+        mysql_optionsv(conn, MARIADB_OPT_HOST, host);
+    }
+    if (sock && *sock) {
+        mysql_optionsv(conn, MARIADB_OPT_UNIXSOCKET, sock);
+    }
+    if (port_text && cli_number(port_text, &port) && port < 65536) {
+        const unsigned int number = (unsigned int)port;
+        mysql_optionsv(conn, MARIADB_OPT_PORT, &number);
+    }
+#else
+    (void)conn; /* the library does not let an option file go before it */
+#endif
+}
+
 static MYSQL *try_connect(MYSQL *conn, const cli_options_t *opt, const dsn_t *dsn,
                           const char *password)
 {
@@ -71,6 +103,7 @@ static MYSQL *try_connect(MYSQL *conn, const cli_options_t *opt, const dsn_t *ds
 
     mysql_options(conn, MYSQL_OPT_CONNECT_TIMEOUT, &timeout);
     mysql_options(conn, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    take_environment(conn);
     if (opt->defaults_file) {
         mysql_options(conn, MYSQL_READ_DEFAULT_FILE, opt->defaults_file);
     }
@@ -145,4 +178,31 @@ cli_exit_t cli_fail_db(const cli_t *cli, const char *doing)
 
     return cli_fail(no_database ? CLI_NO_DATABASE : CLI_NOT_DONE, "%s: %s (error %u)%s%s",
                     doing, apikey_db_error(cli->db), code, *remedy ? "; " : "", remedy);
+}
+
+static cli_exit_t other_version(const char *version)
+{
+    const bool older = strtol(version, NULL, 10) < strtol(APIKEY_SCHEMA_VERSION, NULL, 10);
+
+    return cli_fail(CLI_NO_DATABASE,
+                    "the tables are of schema version %s, this apikeyctl is for %s; %s",
+                    version, APIKEY_SCHEMA_VERSION,
+                    older ? "apikeyctl init brings them up to date"
+                          : "use the apikeyctl that came with them");
+}
+
+cli_exit_t cli_check_schema(cli_t *cli)
+{
+    const char *version;
+
+    if (apikey_store_get_setting(cli->db, "schema_version", cli->pool, &version) ==
+        APIKEY_DB_OK) {
+        return version && strcmp(version, APIKEY_SCHEMA_VERSION) != 0 ? other_version(version)
+                                                                      : CLI_DONE;
+    }
+    /* A site's own views may come without settings; that there are no tables at all is what
+     * the command itself will be told. */
+    return apikey_db_errno(cli->db) == ER_NO_SUCH_TABLE
+               ? CLI_DONE
+               : cli_fail_db(cli, "cannot read the settings");
 }

@@ -1,23 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `apikeyctl create`, `list`, `show`, `revoke`. */
+/* `apikeyctl show`, `update`, `revoke`: keys by their ids. */
 #include "cli.h"
-#include "mint.h"
 #include "print.h"
-#include "when.h"
 
 #include "../core/judge.h"
-#include "../core/keygen.h"
 
-#include <apr_strings.h>
-#include <apr_time.h>
 #include <inttypes.h>
-#include <openssl/crypto.h>
+#include <mysqld_error.h>
 #include <stdio.h>
 #include <string.h>
 
-/* --user or --team into type and id; `required` says whether one must be there. */
-static cli_exit_t read_owner(const cli_t *cli, bool required, apikey_owner_t *type,
-                             const char **owner)
+cli_exit_t cli_read_owner(const cli_t *cli, bool required, apikey_owner_t *type,
+                          const char **owner)
 {
     const char *why;
 
@@ -36,188 +30,29 @@ static cli_exit_t read_owner(const cli_t *cli, bool required, apikey_owner_t *ty
     return why ? cli_fail(CLI_USAGE, "%s", why) : CLI_DONE;
 }
 
-static cli_exit_t read_new_key(cli_t *cli, apikey_new_key_t *key)
+cli_exit_t cli_read_id(const char *text, uint64_t *id)
 {
-    const char *why;
-    cli_exit_t rc = read_owner(cli, true, &key->owner_type, &key->owner);
-
-    if (rc != CLI_DONE) {
-        return rc;
-    }
-    key->description = cli->opt.description ? cli->opt.description : "";
-    key->scopes = cli->opt.scopes ? cli->opt.scopes : "";
-    key->expires_ms = APIKEY_NEVER;
-    if (cli->opt.expires &&
-        !cli_when_read(cli->opt.expires, apr_time_as_msec(apr_time_now()), &key->expires_ms)) {
-        return cli_fail(CLI_USAGE,
-                        "--expires takes 90d, 12h, 2w, 2027-01-31, 2027-01-31T12:00:00Z or "
-                        "never, not '%s'",
-                        cli->opt.expires);
-    }
-    why = apikey_store_check_new(key);
-    return why ? cli_fail(CLI_USAGE, "%s", why) : CLI_DONE;
+    return cli_number(text, id) ? CLI_DONE
+                                : cli_fail(CLI_USAGE, "'%s' is not the id of a key", text);
 }
 
-static cli_exit_t print_created(const cli_t *cli, const apikey_new_key_t *key, uint64_t id,
-                                const char *secret)
+cli_exit_t cli_no_such_key(uint64_t id)
 {
-    if (cli->opt.json) {
-        return cli_print_json(json_pack(
-            "{s:o, s:s, s:s, s:s}", "id", json_sprintf("%" PRIu64, id), "api_key", secret,
-            "owner_type", key->owner_type == APIKEY_OWNER_USER ? "user" : "team", "owner_id",
-            key->owner));
-    }
-    if (cli->opt.quiet) {
-        puts(secret);
-        return CLI_DONE;
-    }
-    printf("Key %" PRIu64 " of %s ", id,
-           key->owner_type == APIKEY_OWNER_USER ? "user" : "team");
-    cli_print_cell(key->owner, 0);
-    printf(". Its secret, shown this once:\n\n%s\n", secret);
-    return CLI_DONE;
-}
-
-/* Mints and stores; `secret` (APIKEY_KEY_MAX + 1 bytes) is the caller's to cleanse. */
-static cli_exit_t mint(cli_t *cli, const apikey_new_key_t *key, char *secret, uint64_t *id)
-{
-    apikey_peppers_t peppers;
-    apikey_new_secret_t minted;
-    apikey_outcome_t outcome;
-    const char *prefix;
-    cli_exit_t rc = cli_read_peppers(cli, &peppers);
-    size_t len;
-
-    if (rc != CLI_DONE || (rc = cli_read_prefix(cli, &prefix)) != CLI_DONE ||
-        (rc = cli_check_pepper(cli, &peppers)) != CLI_DONE) {
-        return rc;
-    }
-    if (apikey_keygen(secret, prefix, key->owner_type) != APR_SUCCESS) {
-        return cli_fail(CLI_NOT_DONE, "the operating system has no random numbers for us");
-    }
-    len = strlen(secret);
-    if (!apikey_digest(minted.digest, &peppers.pepper[0], secret, len)) {
-        return cli_fail(CLI_NOT_DONE, "libcrypto cannot compute the digest");
-    }
-    minted.fingerprint = apr_pstrdup(cli->pool, peppers.pepper[0].fingerprint);
-    minted.last_four = apr_pstrdup(cli->pool, secret + len - APIKEY_LAST_LEN);
-    return apikey_store_create(cli->db, key, &minted, 0, id, &outcome) == APIKEY_DB_OK
-               ? CLI_DONE
-               : cli_fail_db(cli, "no key was created");
-}
-
-cli_exit_t cli_create(cli_t *cli)
-{
-    apikey_new_key_t key = {0};
-    char secret[APIKEY_KEY_MAX + 1];
-    uint64_t id = 0;
-    cli_exit_t rc = read_new_key(cli, &key);
-
-    if (rc == CLI_DONE) {
-        rc = mint(cli, &key, secret, &id);
-        if (rc == CLI_DONE) {
-            rc = print_created(cli, &key, id, secret);
-        }
-        OPENSSL_cleanse(secret, sizeof(secret));
-    }
-    return rc;
+    return cli_fail(CLI_NOT_DONE, "there is no key %" PRIu64, id);
 }
 
 typedef struct {
-    json_t *items; /* NULL: print a table */
-    int count;
-    uint64_t last;
-} listing_t;
-
-static bool list_one(const apikey_listed_t *key, void *baton)
-{
-    listing_t *listing = baton;
-    char expires[CLI_WHEN_SIZE] = "never";
-
-    listing->count++;
-    listing->last = key->id;
-    if (listing->items) {
-        return json_array_append_new(listing->items, cli_json_key(key)) == 0;
-    }
-    if (listing->count == 1) {
-        puts("ID         STATUS   OWNER                    LAST  EXPIRES                   "
-             "DESCRIPTION");
-    }
-    if (key->expires_ms != APIKEY_NEVER) {
-        cli_when_write(expires, key->expires_ms);
-    }
-    printf("%-10" PRIu64 " %-8s ", key->id, key->status);
-    cli_print_cell(key->owner_type, 4);
-    putchar(' ');
-    cli_print_cell(key->owner, 19);
-    putchar(' ');
-    cli_print_cell(key->last_four, 5);
-    printf(" %-25s ", expires);
-    cli_print_cell(key->description, 0);
-    putchar('\n');
-    return true;
-}
-
-static cli_exit_t read_filter(cli_t *cli, apikey_filter_t *filter)
-{
-    uint64_t limit = 100;
-    cli_exit_t rc = read_owner(cli, false, &filter->owner_type, &filter->owner);
-
-    if (rc != CLI_DONE) {
-        return rc;
-    }
-    filter->status = cli->opt.status ? cli->opt.status : "";
-    if (cli->opt.status && strcmp(cli->opt.status, "valid") != 0 &&
-        strcmp(cli->opt.status, "revoked") != 0 && strcmp(cli->opt.status, "expired") != 0) {
-        return cli_fail(CLI_USAGE, "--status takes valid, revoked or expired");
-    }
-    if (cli->opt.limit && (!cli_number(cli->opt.limit, &limit) || limit > 10000)) {
-        return cli_fail(CLI_USAGE, "--limit takes a number from 1 to 10000");
-    }
-    if (cli->opt.after && !cli_number(cli->opt.after, &filter->before)) {
-        return cli_fail(CLI_USAGE, "--after takes the id of a key");
-    }
-    filter->limit = (int)limit;
-    return CLI_DONE;
-}
-
-cli_exit_t cli_list(cli_t *cli)
-{
-    apikey_filter_t filter = {0};
-    listing_t listing = {0};
-    cli_exit_t rc = read_filter(cli, &filter);
-
-    if (rc != CLI_DONE) {
-        return rc;
-    }
-    listing.items = cli->opt.json ? json_array() : NULL;
-    if (apikey_store_list(cli->db, &filter, list_one, &listing) != APIKEY_DB_OK) {
-        json_decref(listing.items);
-        return cli_fail_db(cli, "cannot list the keys");
-    }
-    if (cli->opt.json) {
-        json_t *next = listing.count == filter.limit ? json_sprintf("%" PRIu64, listing.last)
-                                                     : json_null();
-        return cli_print_json(
-            json_pack("{s:o, s:o}", "items", listing.items, "next_after", next));
-    }
-    if (listing.count == filter.limit) {
-        printf("There may be more: --after %" PRIu64 "\n", listing.last);
-    }
-    return CLI_DONE;
-}
-
-typedef struct {
-    bool json;
-    cli_exit_t rc;
+    json_t *key;        /* NULL: as text */
+    json_t *secrets;    /* of it, a list */
+    const char *pepper; /* that new ones are made with */
 } showing_t;
 
 static bool show_one(const apikey_listed_t *key, void *baton)
 {
     showing_t *showing = baton;
 
-    if (showing->json) {
-        showing->rc = cli_print_json(cli_json_key(key));
+    if (showing->secrets) {
+        showing->key = cli_json_key(key);
     }
     else {
         cli_print_key(key);
@@ -225,30 +60,100 @@ static bool show_one(const apikey_listed_t *key, void *baton)
     return true;
 }
 
+static bool show_secret(const apikey_secret_t *secret, void *baton)
+{
+    showing_t *showing = baton;
+
+    if (showing->secrets) {
+        json_array_append_new(showing->secrets, cli_json_secret(secret, showing->pepper));
+    }
+    else {
+        cli_print_secret(secret, showing->pepper);
+    }
+    return true;
+}
+
+/* As recorded; none where a site's own views come without settings. */
+static cli_exit_t read_current_pepper(cli_t *cli, const char **fingerprint)
+{
+    const apikey_db_status_t rv =
+        apikey_store_get_setting(cli->db, "pepper", cli->pool, fingerprint);
+
+    if (rv != APIKEY_DB_OK && apikey_db_errno(cli->db) != ER_NO_SUCH_TABLE) {
+        return cli_fail_db(cli, "cannot read the settings");
+    }
+    if (rv != APIKEY_DB_OK || !*fingerprint) {
+        *fingerprint = "";
+    }
+    return CLI_DONE;
+}
+
 cli_exit_t cli_show(cli_t *cli)
 {
-    showing_t showing = {cli->opt.json, CLI_DONE};
+    showing_t showing = {NULL, cli->opt.json ? json_array() : NULL, ""};
     uint64_t id;
-    bool found;
+    bool found = false;
+    cli_exit_t rc = cli_read_id(cli->argv[0], &id);
 
-    if (!cli_number(cli->argv[0], &id)) {
-        return cli_fail(CLI_USAGE, "'%s' is not the id of a key", cli->argv[0]);
+    if (rc != CLI_DONE || (rc = read_current_pepper(cli, &showing.pepper)) != CLI_DONE) {
+        json_decref(showing.secrets);
+        return rc;
     }
-    if (apikey_store_show(cli->db, id, show_one, &showing, &found) != APIKEY_DB_OK) {
-        return cli_fail_db(cli, "cannot show the key");
+    if (apikey_store_show(cli->db, id, show_one, &showing, &found) != APIKEY_DB_OK ||
+        (found && apikey_store_secrets(cli->db, id, show_secret, &showing) != APIKEY_DB_OK)) {
+        rc = cli_fail_db(cli, "cannot show the key");
     }
-    return found ? showing.rc : cli_fail(CLI_NOT_DONE, "there is no key %" PRIu64, id);
+    else if (!found) {
+        rc = cli_no_such_key(id);
+    }
+    if (rc != CLI_DONE || !cli->opt.json) {
+        json_decref(showing.key);
+        json_decref(showing.secrets);
+        return rc;
+    }
+    json_object_set_new(showing.key, "secrets", showing.secrets);
+    return cli_print_json(showing.key);
+}
+
+cli_exit_t cli_update(cli_t *cli)
+{
+    apikey_outcome_t outcome = APIKEY_OUTCOME_NONE;
+    const char *why;
+    uint64_t id;
+    cli_exit_t rc = cli_read_id(cli->argv[0], &id);
+
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+    if (!cli->opt.description) {
+        return cli_fail(CLI_USAGE, "say what to change: --description TEXT");
+    }
+    why = apikey_store_check_description(cli->opt.description);
+    if (why) {
+        return cli_fail(CLI_USAGE, "%s", why);
+    }
+    if (apikey_store_change(cli->db, id, cli->opt.description, false, &outcome) !=
+        APIKEY_DB_OK) {
+        return cli_fail_db(cli, "the key was not changed");
+    }
+    if (outcome == APIKEY_OUTCOME_NOT_FOUND) {
+        return cli_no_such_key(id);
+    }
+    printf(outcome == APIKEY_OUTCOME_DONE ? "Key %" PRIu64 " is changed.\n"
+                                          : "Key %" PRIu64 " said so before.\n",
+           id);
+    return CLI_DONE;
 }
 
 static cli_exit_t revoke_one(cli_t *cli, uint64_t id)
 {
-    apikey_outcome_t outcome;
+    apikey_outcome_t outcome = APIKEY_OUTCOME_NONE;
 
     if (apikey_store_change(cli->db, id, NULL, true, &outcome) != APIKEY_DB_OK) {
         return cli_fail_db(cli, "cannot revoke the key");
     }
     if (outcome == APIKEY_OUTCOME_NOT_FOUND) {
-        return cli_fail(CLI_NOT_DONE, "there is no key %" PRIu64, id);
+        return cli_no_such_key(id);
     }
     printf(outcome == APIKEY_OUTCOME_DONE ? "Key %" PRIu64 " is revoked.\n"
                                           : "Key %" PRIu64 " was revoked before.\n",
@@ -273,7 +178,10 @@ cli_exit_t cli_revoke(cli_t *cli)
         cli_exit_t one;
         cli_number(cli->argv[i], &id);
         one = revoke_one(cli, id);
-        rc = one == CLI_DONE ? rc : one;
+        rc = one > rc ? one : rc; /* the database being gone says most */
+        if (one == CLI_NO_DATABASE) {
+            break;
+        }
     }
     return rc;
 }

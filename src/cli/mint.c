@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mint.h"
 
+#include "../core/keygen.h"
+
+#include <apr_strings.h>
 #include <string.h>
 
 cli_exit_t cli_read_peppers(cli_t *cli, apikey_peppers_t *peppers)
@@ -8,9 +11,6 @@ cli_exit_t cli_read_peppers(cli_t *cli, apikey_peppers_t *peppers)
     int i;
 
     memset(peppers, 0, sizeof(*peppers));
-    if (cli->opt.pepper_files == APIKEY_DIGESTS_MAX) {
-        return cli_fail(CLI_USAGE, "at most %d --pepper files", APIKEY_DIGESTS_MAX - 1);
-    }
     for (i = 0; i < cli->opt.pepper_files; i++) {
         const char *why =
             apikey_pepper_read(&peppers->pepper[i], cli->opt.pepper_file[i], cli->pool);
@@ -22,12 +22,20 @@ cli_exit_t cli_read_peppers(cli_t *cli, apikey_peppers_t *peppers)
     return CLI_DONE;
 }
 
+static cli_exit_t read_setting(cli_t *cli, const char *name, const char **value)
+{
+    return apikey_store_get_setting(cli->db, name, cli->pool, value) == APIKEY_DB_OK
+               ? CLI_DONE
+               : cli_fail_db(cli, "cannot read the settings");
+}
+
 cli_exit_t cli_read_prefix(cli_t *cli, const char **prefix)
 {
+    cli_exit_t rc;
+
     *prefix = cli->opt.prefix;
-    if (!*prefix &&
-        apikey_store_get_setting(cli->db, "prefix", cli->pool, prefix) != APIKEY_DB_OK) {
-        return cli_fail_db(cli, "cannot read the settings");
+    if (!*prefix && (rc = read_setting(cli, "prefix", prefix)) != CLI_DONE) {
+        return rc;
     }
     if (!*prefix || !apikey_keyfmt_prefix_ok(*prefix)) {
         return cli_fail(CLI_USAGE, "a prefix is 2 to 20 of a-z and 0-9 (--prefix)");
@@ -35,19 +43,23 @@ cli_exit_t cli_read_prefix(cli_t *cli, const char **prefix)
     return CLI_DONE;
 }
 
-cli_exit_t cli_check_pepper(cli_t *cli, const apikey_peppers_t *peppers)
+cli_exit_t cli_read_fingerprint(cli_t *cli, const char **fingerprint)
 {
-    const char *mine = peppers->pepper[0].fingerprint;
-    const char *recorded;
+    const cli_exit_t rc = read_setting(cli, "pepper", fingerprint);
 
-    if (apikey_store_get_setting(cli->db, "pepper", cli->pool, &recorded) != APIKEY_DB_OK) {
-        return cli_fail_db(cli, "cannot read the settings");
+    if (rc == CLI_DONE && !*fingerprint) {
+        *fingerprint = "";
     }
-    if (!recorded) {
-        recorded = "";
-    }
-    if (strcmp(recorded, mine) == 0) {
-        return CLI_DONE;
+    return rc;
+}
+
+static cli_exit_t check_pepper(cli_t *cli, const char *mine)
+{
+    const char *recorded;
+    cli_exit_t rc = cli_read_fingerprint(cli, &recorded);
+
+    if (rc != CLI_DONE || strcmp(recorded, mine) == 0) {
+        return rc;
     }
     if (!*mine) {
         return cli_fail(CLI_USAGE,
@@ -55,9 +67,31 @@ cli_exit_t cli_check_pepper(cli_t *cli, const apikey_peppers_t *peppers)
                         "%s; give its file with --pepper",
                         recorded);
     }
-    return cli_fail(
-        CLI_USAGE,
-        "the pepper given has the fingerprint %s, the one recorded in "
-        "api_key_settings is %s; record a new one with apikeyctl init --pepper FILE",
-        mine, *recorded ? recorded : "none");
+    return cli_fail(CLI_USAGE,
+                    "the pepper given has the fingerprint %s, the one recorded is %s; record "
+                    "a new one with apikeyctl pepper use FILE",
+                    mine, *recorded ? recorded : "none");
+}
+
+cli_exit_t cli_mint(cli_t *cli, apikey_owner_t kind, cli_minted_t *minted)
+{
+    apikey_peppers_t peppers;
+    const char *prefix;
+    size_t len;
+    cli_exit_t rc = cli_read_peppers(cli, &peppers);
+
+    if (rc != CLI_DONE || (rc = cli_read_prefix(cli, &prefix)) != CLI_DONE ||
+        (rc = check_pepper(cli, peppers.pepper[0].fingerprint)) != CLI_DONE) {
+        return rc;
+    }
+    if (apikey_keygen(minted->text, prefix, kind) != APR_SUCCESS) {
+        return cli_fail(CLI_NOT_DONE, "the operating system has no random numbers for us");
+    }
+    len = strlen(minted->text);
+    if (!apikey_digest(minted->stored.digest, &peppers.pepper[0], minted->text, len)) {
+        return cli_fail(CLI_NOT_DONE, "libcrypto cannot compute the digest");
+    }
+    minted->stored.fingerprint = apr_pstrdup(cli->pool, peppers.pepper[0].fingerprint);
+    minted->stored.last_four = apr_pstrdup(cli->pool, minted->text + len - APIKEY_LAST_LEN);
+    return CLI_DONE;
 }

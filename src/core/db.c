@@ -127,6 +127,15 @@ apikey_db_t *apikey_db_make(MYSQL *connection, apr_pool_t *pool)
     return db;
 }
 
+apikey_db_status_t apikey_db_check_charset(apikey_db_t *db)
+{
+    return strcmp(mysql_character_set_name(db->conn), "utf8mb4") == 0
+               ? APIKEY_DB_OK
+               : fail(db, ER_UNKNOWN_ERROR,
+                      "the connection's character set is not utf8mb4; correct "
+                      "default-character-set in the option file");
+}
+
 /* Decimals too, which COALESCE() makes of an unsigned number and a signed one. */
 static bool is_integer(enum enum_field_types type)
 {
@@ -192,6 +201,12 @@ static apikey_db_status_t prepare_in(apikey_db_t *db, const char *text, apr_pool
     return bind_result(db, st, pool);
 }
 
+static void forget_statement(apikey_db_t *db, apikey_sql_t statement)
+{
+    apr_pool_destroy(db->prepared[statement]->pool);
+    db->prepared[statement] = NULL;
+}
+
 /* The statement, prepared in this session. A pool of its own: one that cannot be prepared, for
  * want of a table say, leaves nothing behind however often it is tried. */
 static apikey_db_status_t prepare(apikey_db_t *db, apikey_sql_t statement, const char *table,
@@ -203,8 +218,7 @@ static apikey_db_status_t prepare(apikey_db_t *db, apikey_sql_t statement, const
     apikey_db_status_t rv;
 
     if (st && table && strcmp(st->table, table) != 0) {
-        db->prepared[statement] = NULL;
-        apr_pool_destroy(st->pool);
+        forget_statement(db, statement);
         st = NULL;
     }
     if (!st) {
@@ -324,7 +338,14 @@ static apikey_db_status_t run_once(apikey_db_t *db, apikey_sql_t statement, cons
     /* All rows at once, so that the connection is free for whoever gets it next. */
     rv = mysql_stmt_store_result(st->stmt) ? fail_stmt(db, st->stmt)
                                            : read_rows(db, st, row, baton);
-    mysql_stmt_free_result(st->stmt);
+    if (rv == APIKEY_DB_OK) {
+        mysql_stmt_free_result(st->stmt);
+    }
+    else {
+        /* An error came in the place of rows (a deadlock, a query that was killed): when it is
+         * run next, the library would first wait for the rest of them, for ever. */
+        forget_statement(db, statement);
+    }
     return rv;
 }
 

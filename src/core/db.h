@@ -56,6 +56,10 @@ apikey_arg_t apikey_arg_int(int64_t number);
  * the connection is closed; the connection stays the caller's. */
 apikey_db_t *apikey_db_make(MYSQL *connection, apr_pool_t *pool);
 
+/* APIKEY_DB_FAILED unless text goes to the server as UTF-8: an option file may say otherwise,
+ * and names would then be stored as other names. */
+apikey_db_status_t apikey_db_check_charset(apikey_db_t *db);
+
 /* Runs a statement with as many arguments as its text has `?`, calling `row` (may be NULL) for
  * each row. A statement that the server has lost is prepared again; one that only reads is also
  * run again where the connection was lost and came back. */

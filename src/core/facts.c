@@ -266,6 +266,18 @@ void apikey_facts_flush(const apikey_facts_t *facts)
     raise_to(&facts->header->flushed, next(facts));
 }
 
+uint64_t apikey_facts_entries(const apikey_facts_t *facts)
+{
+    return apikey_table_taken(&facts->brief) + apikey_table_taken(&facts->lengthy) +
+           apikey_table_taken(&facts->absent);
+}
+
+uint64_t apikey_facts_slots(const apikey_facts_t *facts)
+{
+    return (facts->brief.buckets + facts->lengthy.buckets + facts->absent.buckets) *
+           APIKEY_TABLE_WAYS;
+}
+
 uint64_t apikey_facts_evictions(const apikey_facts_t *facts)
 {
     return atomic_load_explicit(&facts->header->evictions, memory_order_relaxed);

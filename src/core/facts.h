@@ -95,6 +95,13 @@ void apikey_facts_put(const apikey_facts_t *facts, apikey_mac_t mac,
 void apikey_facts_drop(const apikey_facts_t *facts, uint64_t key_id);
 void apikey_facts_flush(const apikey_facts_t *facts);
 
+/* Keys, and credentials that no key has, that there is something of in memory, out of date or
+ * not. */
+uint64_t apikey_facts_entries(const apikey_facts_t *facts);
+
+/* Room for how many. */
+uint64_t apikey_facts_slots(const apikey_facts_t *facts);
+
 /* Facts that had to make room for others, since the block was made. */
 uint64_t apikey_facts_evictions(const apikey_facts_t *facts);
 

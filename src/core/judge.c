@@ -10,8 +10,10 @@ static bool is_control(const char *text, size_t len)
 {
     const unsigned char *c = (const unsigned char *)text;
 
-    return c[0] < 0x20 || c[0] == 0x7f ||
-           (len > 1 && c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f);
+    if (c[0] < 0x7f) { /* nearly all there are */
+        return c[0] < 0x20;
+    }
+    return c[0] == 0x7f || (len > 1 && c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f);
 }
 
 const char *apikey_judge_owner(apikey_owner_t type, const char *owner, size_t len)

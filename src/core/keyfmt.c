@@ -89,8 +89,9 @@ bool apikey_keyfmt_intact(const char *text, size_t len)
     if (memcmp(check, text + len - APIKEY_CHECK_LEN, APIKEY_CHECK_LEN) != 0) {
         return false;
     }
+    /* The check digits are, as they are those that we have written. */
 #pragma GCC unroll 8
-    for (i = len - BODY_LEN; i < len; i++) {
+    for (i = len - BODY_LEN; i < len - APIKEY_CHECK_LEN; i++) {
         legal &= is_base62(text[i]);
     }
     return legal != 0;

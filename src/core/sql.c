@@ -114,8 +114,10 @@
     " ON DUPLICATE KEY UPDATE use_count = use_count + VALUES(use_count), "                     \
     "last_used_ip = IF(VALUES(last_used_at) >= last_used_at, VALUES(last_used_ip), "           \
     "last_used_ip), last_used_at = GREATEST(last_used_at, VALUES(last_used_at))"
+#define FIVE(what) what ", " what ", " what ", " what ", " what
+#define TWENTY_FIVE(what)                                                                      \
+    FIVE(what) ", " FIVE(what) ", " FIVE(what) ", " FIVE(what) ", " FIVE(what)
 #define USE "(?, " TIME_US ", ?, ?)"
-#define FIVE_USES USE ", " USE ", " USE ", " USE ", " USE
 
 static const char *const text[APIKEY_SQL_COUNT] = {
     [APIKEY_SQL_FIND] = FIND "= ?",
@@ -152,7 +154,11 @@ static const char *const text[APIKEY_SQL_COUNT] = {
         "LEAST(UTC_TIMESTAMP(3) + INTERVAL ? SECOND, COALESCE(k.expires_at, '9999-12-31')) "
         "WHERE s.key_id = ? AND s.digest <> ? AND s.expires_at IS NULL",
     [APIKEY_SQL_LAST_FOUR] = "UPDATE api_keys SET last_four = ? WHERE id = ?",
-    [APIKEY_SQL_KNOWN] = "SELECT 1 FROM api_key_secrets WHERE digest = ?",
+    [APIKEY_SQL_KNOWN] =
+        "SELECT digest FROM api_key_secrets WHERE digest IN (" TWENTY_FIVE("?") ")",
+    [APIKEY_SQL_ADD_SECRETS] =
+        "INSERT INTO api_key_secrets (digest, key_id, pepper, last_four) "
+        "VALUES " TWENTY_FIVE("(?, ?, ?, ?)"),
     [APIKEY_SQL_DEAD] = "SELECT id FROM api_keys WHERE id > ? AND " DEAD " ORDER BY id LIMIT ?",
     [APIKEY_SQL_DELETE_DEAD] = "DELETE FROM api_keys WHERE id = ? AND " DEAD,
     [APIKEY_SQL_DELETE_USE] = "DELETE FROM api_key_usage WHERE key_id = ?",
@@ -226,8 +232,7 @@ static const char *const text[APIKEY_SQL_COUNT] = {
     [APIKEY_SQL_WRITER_NOTE] = "UPDATE api_key_usage_writers SET sequence = ?, "
                                "written_at = UTC_TIMESTAMP(3) WHERE writer = ?",
     [APIKEY_SQL_ADD_USE] = ADD_USES(USE),
-    [APIKEY_SQL_ADD_USES] =
-        ADD_USES(FIVE_USES ", " FIVE_USES ", " FIVE_USES ", " FIVE_USES ", " FIVE_USES),
+    [APIKEY_SQL_ADD_USES] = ADD_USES(TWENTY_FIVE(USE)),
 };
 
 const char *apikey_sql_text(apikey_sql_t statement)

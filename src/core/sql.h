@@ -24,7 +24,8 @@ typedef enum {
     APIKEY_SQL_END_OTHERS,  /* (key id, digest) the other secrets end now */
     APIKEY_SQL_GRACE,       /* (grace s, key id, digest) the other secrets end then */
     APIKEY_SQL_LAST_FOUR,   /* (last four, key id) */
-    APIKEY_SQL_KNOWN,       /* (digest) -> 1 */
+    APIKEY_SQL_KNOWN,       /* (digest, APIKEY_SQL_BATCH times) -> those that are stored */
+    APIKEY_SQL_ADD_SECRETS, /* (digest, key id, pepper, last four), APIKEY_SQL_BATCH times */
     APIKEY_SQL_DEAD,        /* (above id, age s, age s, limit) -> ids of keys dead so long */
     APIKEY_SQL_DELETE_DEAD, /* (key id, age s, age s) */
     APIKEY_SQL_DELETE_USE,  /* (key id) */
@@ -62,7 +63,7 @@ typedef enum {
     APIKEY_SQL_COUNT
 } apikey_sql_t;
 
-enum { APIKEY_SQL_USES = 25, APIKEY_SQL_NAME_MAX = 64 };
+enum { APIKEY_SQL_USES = 25, APIKEY_SQL_BATCH = 25, APIKEY_SQL_NAME_MAX = 64 };
 
 /* The values of a look-up, packed into one column (packed.h), in their order. */
 typedef enum {

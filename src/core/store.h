@@ -155,6 +155,17 @@ apikey_db_status_t apikey_store_import(apikey_db_t *db, const apikey_new_key_t *
                                        const apikey_new_secret_t *secrets, unsigned int count,
                                        unsigned int *added);
 
+/* Gives the next keys with a secret each, valid until it is called again; a count of 0: no
+ * more. False has all of them undone. */
+typedef bool (*apikey_batch_fn)(const apikey_new_key_t **keys,
+                                const apikey_new_secret_t **secrets, unsigned int *count,
+                                void *baton);
+
+/* The same of all that `next` gives, in one transaction, which is not begun again. Undone
+ * because `next` said so is APIKEY_DB_OK with nothing added. */
+apikey_db_status_t apikey_store_import_all(apikey_db_t *db, apikey_batch_fn next, void *baton,
+                                           uint64_t *added);
+
 /* Deletes the first `limit` keys with an id above `*after` that have been revoked or expired
  * for `older_than_s` seconds, with their secrets and usage, in one transaction; with `dry_run`
  * only counts them. `*after` becomes the last id looked at; `*count` below `limit`: no more. */

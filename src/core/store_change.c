@@ -7,17 +7,25 @@
 #include "store_row.h"
 #include "utf8.h"
 
+#include <apr_time.h>
 #include <string.h>
 
-enum { TRIES = 10 };
+enum { TRIES = 12 };
+
+/* Whoever was in the way tries again too: each session after a time of its own, a few
+ * milliseconds at most, that grows with every try. */
+static void step_aside(const apikey_db_t *db, int tries)
+{
+    apr_sleep((apr_interval_time_t)(apikey_db_session(db) % 8 + 1) * 300 * tries);
+}
 
 apikey_db_status_t apikey_store_in_transaction(apikey_db_t *db, apikey_change_fn_t change,
                                                void *baton, apikey_outcome_t *outcome)
 {
     apikey_db_status_t rv;
-    int tries = 0;
+    int tries;
 
-    do {
+    for (tries = 1;; tries++) {
         *outcome = APIKEY_OUTCOME_NONE;
         rv = apikey_db_begin(db);
         if (rv != APIKEY_DB_OK) {
@@ -30,8 +38,11 @@ apikey_db_status_t apikey_store_in_transaction(apikey_db_t *db, apikey_change_fn
         else {
             apikey_db_rollback(db);
         }
-    } while (rv == APIKEY_DB_FAILED && apikey_db_try_again(db) && ++tries < TRIES);
-    return rv;
+        if (rv != APIKEY_DB_FAILED || !apikey_db_try_again(db) || tries == TRIES) {
+            return rv;
+        }
+        step_aside(db, tries);
+    }
 }
 
 const char *apikey_store_check_description(const char *description)
@@ -70,9 +81,9 @@ const char *apikey_store_check_new(const apikey_new_key_t *key)
                  "between two, and no bare *";
 }
 
-static apikey_db_status_t add_secret(apikey_db_t *db, uint64_t id,
-                                     const apikey_new_secret_t *secret,
-                                     const char *idempotency_key)
+apikey_db_status_t apikey_store_add_secret(apikey_db_t *db, uint64_t id,
+                                           const apikey_new_secret_t *secret,
+                                           const char *idempotency_key)
 {
     const apikey_arg_t args[] = {
         apikey_arg_bytes(secret->digest, APIKEY_DIGEST_LEN),
@@ -84,8 +95,8 @@ static apikey_db_status_t add_secret(apikey_db_t *db, uint64_t id,
     return apikey_db_run(db, APIKEY_SQL_ADD_SECRET, args, NULL, NULL);
 }
 
-apikey_db_status_t apikey_store_add(apikey_db_t *db, const apikey_new_key_t *key,
-                                    const apikey_new_secret_t *secret, uint64_t *id)
+apikey_db_status_t apikey_store_add_key(apikey_db_t *db, const apikey_new_key_t *key,
+                                        const apikey_new_secret_t *secret, uint64_t *id)
 {
     const apikey_arg_t args[] = {
         apikey_arg_text(apikey_store_owner_name(key->owner_type)),
@@ -99,11 +110,8 @@ apikey_db_status_t apikey_store_add(apikey_db_t *db, const apikey_new_key_t *key
     };
     const apikey_db_status_t rv = apikey_db_run(db, APIKEY_SQL_ADD_KEY, args, NULL, NULL);
 
-    if (rv != APIKEY_DB_OK) {
-        return rv;
-    }
-    *id = apikey_db_insert_id(db);
-    return add_secret(db, *id, secret, NULL);
+    *id = rv == APIKEY_DB_OK ? apikey_db_insert_id(db) : 0;
+    return rv;
 }
 
 /* The key comes first in every change: whoever changes its secrets first would wait for
@@ -128,6 +136,13 @@ typedef struct {
     uint64_t *id;
 } create_t;
 
+static apikey_db_status_t add(apikey_db_t *db, const create_t *c)
+{
+    const apikey_db_status_t rv = apikey_store_add_key(db, c->key, c->secret, c->id);
+
+    return rv == APIKEY_DB_OK ? apikey_store_add_secret(db, *c->id, c->secret, NULL) : rv;
+}
+
 /* Who creates keys of one owner queues at the owner's first key: that locks one row, and no gap
  * in which other owners' keys would go. An owner without one has nothing to lock; two first
  * keys at once are a deadlock, which is tried again. The new row comes before the count, for
@@ -141,8 +156,7 @@ static apikey_db_status_t create_within(apikey_db_t *db, void *baton, apikey_out
     if (c->first) {
         rv = lock_key(db, c->first, outcome);
     }
-    if (rv != APIKEY_DB_OK ||
-        (rv = apikey_store_add(db, c->key, c->secret, c->id)) != APIKEY_DB_OK) {
+    if (rv != APIKEY_DB_OK || (rv = add(db, c)) != APIKEY_DB_OK) {
         return rv;
     }
     rv = apikey_db_run(db, APIKEY_SQL_COUNT_LIVE, c->owner, apikey_store_keep_numbers, &live);
@@ -155,7 +169,7 @@ static apikey_db_status_t create(apikey_db_t *db, void *baton, apikey_outcome_t 
     const create_t *c = baton;
 
     *outcome = APIKEY_OUTCOME_DONE;
-    return apikey_store_add(db, c->key, c->secret, c->id);
+    return add(db, c);
 }
 
 apikey_db_status_t apikey_store_create(apikey_db_t *db, const apikey_new_key_t *key,
@@ -231,7 +245,7 @@ static apikey_db_status_t rotate(apikey_db_t *db, void *baton, apikey_outcome_t 
     if (rv != APIKEY_DB_OK || *outcome != APIKEY_OUTCOME_NONE) {
         return rv;
     }
-    if ((rv = add_secret(db, r->id, r->secret, r->request)) != APIKEY_DB_OK ||
+    if ((rv = apikey_store_add_secret(db, r->id, r->secret, r->request)) != APIKEY_DB_OK ||
         (rv = end_others(db, r)) != APIKEY_DB_OK) {
         return rv;
     }

@@ -207,6 +207,21 @@ static int empty_ways(const word_t *tags)
     return n;
 }
 
+uint64_t apikey_table_taken(const apikey_table_t *table)
+{
+    const uint64_t step = (table->buckets + APIKEY_TABLE_SAMPLE - 1) / APIKEY_TABLE_SAMPLE;
+    uint64_t taken = 0;
+    uint64_t looked_at = 0;
+    uint64_t i;
+
+    for (i = 0; i < table->buckets; i += step) {
+        const int empty = empty_ways(table->base + i * bucket_words(table->slot_words));
+        taken += (uint64_t)(APIKEY_TABLE_WAYS - empty);
+        looked_at++;
+    }
+    return looked_at == table->buckets ? taken : taken * table->buckets / looked_at;
+}
+
 static place_t choose(const apikey_table_t *table, apikey_mac_t mac, int64_t now_ms,
                       int64_t worthless_ms)
 {

@@ -27,7 +27,8 @@
 enum {
     APIKEY_TABLE_WAYS = 8,
     APIKEY_TABLE_HEAD = 6, /* words of a slot before its payload */
-    APIKEY_TABLE_STEAL_S = 2
+    APIKEY_TABLE_STEAL_S = 2,
+    APIKEY_TABLE_SAMPLE = 65536
 };
 
 /* Where a table lies, for one process. Made anew by each from the same arguments. */
@@ -57,6 +58,11 @@ unsigned int apikey_table_get(const apikey_table_t *table, apikey_mac_t mac, uin
  * something of worth had to go. */
 bool apikey_table_put(const apikey_table_t *table, apikey_mac_t mac, const uint64_t *payload,
                       unsigned int words, int64_t now_ms, int64_t worthless_ms, bool *evicted);
+
+/* How many slots hold something, of worth or not. Looks at every bucket, or, of a table of more
+ * than APIKEY_TABLE_SAMPLE, at so many at equal distances, which is exact to a percent or so.
+ */
+uint64_t apikey_table_taken(const apikey_table_t *table);
 
 /* Removes an entry. One that is being put at this moment may be there afterwards, or not. */
 void apikey_table_forget(const apikey_table_t *table, apikey_mac_t mac);

@@ -14,7 +14,6 @@ enum {
 /* Of a slot's key: the realm in the top bits, and whether the slot is about to be freed. */
 #define CLOSING (UINT64_C(1) << 63)
 #define REALM_SHIFT 59
-#define REALMS 16
 #define ID_MASK ((UINT64_C(1) << REALM_SHIFT) - 1)
 
 /* Of `total`, `written` and `last`: how often the slot was freed before, in the top bits. Who
@@ -64,7 +63,7 @@ static bool swap(_Atomic uint64_t *word, uint64_t from, uint64_t to)
 /* 0, which no slot's key may be, for what fits into none. */
 static uint64_t key_of(unsigned int realm, uint64_t key_id)
 {
-    return realm < REALMS && key_id <= ID_MASK && key_id != 0
+    return realm < APIKEY_TALLY_REALMS && key_id <= ID_MASK && key_id != 0
                ? key_id | (uint64_t)realm << REALM_SHIFT
                : 0;
 }
@@ -247,6 +246,24 @@ unsigned int apikey_tally_collect(const apikey_tally_t *tally, unsigned int real
     *from = i < slots ? i : 0;
     qsort(entries, n, sizeof(*entries), by_key);
     return n;
+}
+
+void apikey_tally_backlog(const apikey_tally_t *tally, uint64_t backlog[APIKEY_TALLY_REALMS])
+{
+    const uint64_t slots = tally->per_stripe * APIKEY_TALLY_STRIPES;
+    uint64_t i;
+
+    for (i = 0; i < slots; i++) {
+        const slot_t *slot = &tally->slots[i];
+        /* In this order: what is written is never more than the total read after it. */
+        const uint64_t written = get(&slot->written);
+        const uint64_t total = get(&slot->total);
+        const uint64_t key = get(&slot->key) & ~CLOSING;
+
+        if (key != 0) {
+            backlog[key >> REALM_SHIFT] += (total & VALUE_MASK) - value_of(written, total);
+        }
+    }
 }
 
 void apikey_tally_written(const apikey_tally_t *tally, const apikey_tally_entry_t *entries,

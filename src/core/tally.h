@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { APIKEY_TALLY_BATCH = 250, APIKEY_TALLY_STRIPES = 8 };
+enum { APIKEY_TALLY_BATCH = 250, APIKEY_TALLY_STRIPES = 8, APIKEY_TALLY_REALMS = 16 };
 
 /* An address as 16 bytes, IPv4 mapped into IPv6 (RFC 4291 section 2.5.5.2). */
 typedef struct {
@@ -56,6 +56,9 @@ unsigned int apikey_tally_collect(const apikey_tally_t *tally, unsigned int real
 /* Notes that a batch was committed; may be said again. */
 void apikey_tally_written(const apikey_tally_t *tally, const apikey_tally_entry_t *entries,
                           unsigned int count);
+
+/* Adds to each realm's number how many uses it has that are not written down yet. */
+void apikey_tally_backlog(const apikey_tally_t *tally, uint64_t backlog[APIKEY_TALLY_REALMS]);
 
 /* Frees counters that have nothing left to write and have not moved since `idle_ms`. Any number
  * of processes at once. */

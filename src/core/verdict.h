@@ -16,7 +16,8 @@ typedef enum {
     /* From here on the caller is known. */
     APIKEY_INSUFFICIENT_SCOPE,
     APIKEY_FORBIDDEN,
-    APIKEY_VALID
+    APIKEY_VALID,
+    APIKEY_VERDICT_COUNT
 } apikey_verdict_t;
 
 typedef struct {

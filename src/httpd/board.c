@@ -3,9 +3,11 @@
 
 #include "dbd_settings.h"
 
+#include <apr_hash.h>
 #include <apr_shm.h>
 #include <apr_strings.h>
 #include <errno.h>
+#include <http_config.h>
 #include <http_core.h>
 #include <http_log.h>
 #include <signal.h>
@@ -14,8 +16,8 @@
 
 APLOG_USE_MODULE(authn_apikey);
 
-static const uint64_t layout = UINT64_C(0x61706b6579000003);
-static const char retained[] = "mod_authn_apikey board";
+static const uint64_t layout = UINT64_C(0x61706b6579000004);
+static const char retained[] = "mod_authn_apikey segment"; /* an apr_shm_t */
 
 enum { LEASE_S = 30 };
 
@@ -25,6 +27,7 @@ static struct {
     apikey_facts_t facts;
     bool has_facts;
     apikey_tally_t tally;
+    apikey_meter_t meter;
 } here;
 
 apikey_board_t *apikey_board(void)
@@ -42,6 +45,11 @@ const apikey_facts_t *apikey_board_facts(void)
 const apikey_tally_t *apikey_board_tally(void)
 {
     return &here.tally;
+}
+
+const apikey_meter_t *apikey_board_meter(void)
+{
+    return &here.meter;
 }
 
 apikey_realm_t *apikey_board_realm(const server_rec *s)
@@ -109,19 +117,25 @@ bool apikey_board_due(_Atomic int64_t *due_ms, int64_t now_ms, int64_t interval_
 
 /* All that decides which keys a credential may be: two servers share a realm only where all of
  * it is the same. */
-static uint64_t realm_id(server_rec *s, apr_pool_t *p)
+static const char *realm_text(const server_rec *s, apr_pool_t *p)
 {
     const apikey_server_conf_t *conf = apikey_server_conf(s);
     const char *text =
         apr_pstrcat(p, apikey_dbd_settings_text(s, p), "\n", conf->foreign ? "foreign\n" : "\n",
                     apr_array_pstrcat(p, conf->prefixes, ' '), "\n", NULL);
-    apikey_mac_t mac;
     int i;
 
     for (i = 0; i < conf->peppers->count; i++) {
         text = apr_pstrcat(p, text, conf->peppers->pepper[i].fingerprint, "\n", NULL);
     }
-    mac = apikey_mac(here.board->key, text, strlen(text), 0);
+    return text;
+}
+
+static uint64_t realm_id(const server_rec *s, apr_pool_t *p)
+{
+    const char *text = realm_text(s, p);
+    const apikey_mac_t mac = apikey_mac(here.board->key, text, strlen(text), 0);
+
     return mac.word[0] ? mac.word[0] : 1;
 }
 
@@ -150,6 +164,7 @@ static int place_of(uint64_t id, const server_rec *main_server, const server_rec
     return -1;
 }
 
+/* False where there are more than places left. */
 static bool assign_realms(server_rec *main_server, apr_pool_t *ptemp)
 {
     server_rec *s;
@@ -162,11 +177,6 @@ static bool assign_realms(server_rec *main_server, apr_pool_t *ptemp)
         conf->mac = apikey_mac_begin(here.board->key, conf->realm_id);
         conf->realm = place_of(conf->realm_id, main_server, s);
         if (conf->realm < 0) {
-            ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,
-                         "AK0110: more than %d different databases, peppers or prefixes since "
-                         "the server was started; let virtual hosts share them, or stop and "
-                         "start instead of restarting",
-                         APIKEY_REALMS);
             return false;
         }
     }
@@ -175,14 +185,15 @@ static bool assign_realms(server_rec *main_server, apr_pool_t *ptemp)
 
 /* How the segment is divided, all from its two sizes. */
 typedef struct {
-    size_t tally_at, tally, facts_at, facts, size;
+    size_t meter_at, tally_at, tally, facts_at, facts, size;
 } plan_t;
 
 static plan_t plan_for(size_t cache)
 {
     plan_t plan;
 
-    plan.tally_at = (sizeof(apikey_board_t) + 63) & ~(size_t)63;
+    plan.meter_at = (sizeof(apikey_board_t) + 63) & ~(size_t)63;
+    plan.tally_at = (plan.meter_at + apikey_meter_size() + 63) & ~(size_t)63;
     plan.tally = (cache ? cache / 16 : 2 * 1024 * 1024) & ~(size_t)63;
     plan.facts_at = plan.tally_at + plan.tally;
     plan.facts = cache > plan.facts_at ? cache - plan.facts_at : 0;
@@ -190,75 +201,125 @@ static plan_t plan_for(size_t cache)
     return plan;
 }
 
+static bool fill_segment(apikey_board_t *board, size_t size)
+{
+    unsigned char id[16];
+
+    /* Anonymous memory of the kernel's is zero, but nobody promises that it is. */
+    memset(board, 0, size);
+    if (apr_generate_random_bytes((unsigned char *)board->key, sizeof(board->key)) !=
+            APR_SUCCESS ||
+        apr_generate_random_bytes(id, sizeof(id)) != APR_SUCCESS) {
+        return false;
+    }
+    ap_bin2hex(id, sizeof(id), board->writer);
+    board->size = size;
+    board->layout = layout;
+    return true;
+}
+
 static apikey_board_t *make_segment(const plan_t *plan, apr_pool_t *process)
 {
     apr_shm_t *shm;
     apikey_board_t *board;
-    unsigned char id[16];
 
     if (apr_shm_create(&shm, plan->size, NULL, process) != APR_SUCCESS) {
         return NULL;
     }
     board = apr_shm_baseaddr_get(shm);
-    /* Anonymous memory of the kernel's is zero, but nobody promises that it is. */
-    memset(board, 0, plan->size);
-    if (apr_generate_random_bytes((unsigned char *)board->key, sizeof(board->key)) !=
-            APR_SUCCESS ||
-        apr_generate_random_bytes(id, sizeof(id)) != APR_SUCCESS) {
+    if (!fill_segment(board, plan->size)) {
+        apr_shm_destroy(shm);
         return NULL;
     }
-    ap_bin2hex(id, sizeof(id), board->writer);
-    board->size = plan->size;
-    board->layout = layout;
+    apr_pool_userdata_set(shm, retained, apr_pool_cleanup_null, process);
     return board;
 }
 
-/* The segment of the last start where it is of the size wanted, else a new one; the old one is
- * told that it is retired, for those who still use it. */
-static apikey_board_t *get_segment(const plan_t *plan, apr_pool_t *process)
+/* The segment of the last start where it is of the size wanted and not to be made anew, else a
+ * new one. The old one is told that it is retired, for the children who still use it. */
+static apikey_board_t *get_segment(const plan_t *plan, bool anew, apr_pool_t *process)
 {
     void *data = NULL;
+    apr_shm_t *shm;
     apikey_board_t *board;
 
     apr_pool_userdata_get(&data, retained, process);
-    board = data;
-    if (board && board->layout == layout && board->size == plan->size) {
+    shm = data;
+    board = shm ? apr_shm_baseaddr_get(shm) : NULL;
+    if (!anew && board && board->layout == layout && board->size == plan->size) {
         return board;
     }
     if (board) {
         atomic_store(&board->retired, 1);
+        apr_pool_userdata_set(NULL, retained, apr_pool_cleanup_null, process);
+        apr_shm_destroy(shm); /* for this process alone */
     }
-    board = make_segment(plan, process);
-    if (board) {
-        apr_pool_userdata_set(board, retained, apr_pool_cleanup_null, process);
+    return make_segment(plan, process);
+}
+
+/* Gets a segment and describes its parts. */
+static bool use_segment(const plan_t *plan, bool anew, server_rec *s)
+{
+    unsigned char *base;
+
+    here.board = get_segment(plan, anew, s->process->pool);
+    base = (unsigned char *)here.board;
+    here.has_facts = plan->facts != 0;
+    if (!here.board || !apikey_tally_map(&here.tally, base + plan->tally_at, plan->tally) ||
+        (here.has_facts &&
+         !apikey_facts_map(&here.facts, base + plan->facts_at, plan->facts))) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,
+                     "AK0111: ApiKeyCache: %" APR_SIZE_T_FMT
+                     " bytes of shared memory cannot be "
+                     "had; choose another size",
+                     plan->size);
+        return false;
     }
-    return board;
+    apikey_meter_map(&here.meter, base + plan->meter_at);
+    return true;
+}
+
+/* Also by `httpd -t`: a graceful restart that then fails would end the server. */
+static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    apr_hash_t *realms = apr_hash_make(ptemp);
+    const server_rec *each;
+
+    (void)pconf;
+    (void)plog;
+    for (each = s; each; each = each->next) {
+        apr_hash_set(realms, realm_text(each, ptemp), APR_HASH_KEY_STRING, each);
+    }
+    if (apr_hash_count(realms) > APIKEY_REALMS) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, s,
+                     "AK0110: more than %d different databases, peppers or prefixes; let "
+                     "virtual hosts share them",
+                     APIKEY_REALMS);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+/* A place is not given to another realm as long as an old child may use it, so graceful
+ * restarts use them up. Then there is a new segment, as for another ApiKeyCache; all fit into
+ * that. */
+static bool make_room(const plan_t *plan, server_rec *s, apr_pool_t *ptemp)
+{
+    return use_segment(plan, false, s) &&
+           (assign_realms(s, ptemp) || (use_segment(plan, true, s) && assign_realms(s, ptemp)));
 }
 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     const size_t cache = apikey_conf_cache_size();
     const plan_t plan = plan_for(cache);
-    unsigned char *base;
 
     (void)pconf;
     (void)plog;
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK; /* the first of two readings */
     }
-    here.board = get_segment(&plan, s->process->pool);
-    base = (unsigned char *)here.board;
-    here.has_facts = cache != 0;
-    if (!here.board || !apikey_tally_map(&here.tally, base + plan.tally_at, plan.tally) ||
-        (cache && !apikey_facts_map(&here.facts, base + plan.facts_at, plan.facts))) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,
-                     "AK0111: ApiKeyCache: %" APR_SIZE_T_FMT
-                     " bytes of shared memory cannot be "
-                     "had; choose another size",
-                     plan.size);
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
-    if (!assign_realms(s, ptemp)) {
+    if (!make_room(&plan, s, ptemp)) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     if (cache) {
@@ -273,5 +334,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
 void apikey_board_register(apr_pool_t *p)
 {
     (void)p;
+    /* After the configuration is completed (config_check.c). */
+    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_LAST);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The module's one segment of shared memory: made by the parent, kept across graceful restarts,
- * so that old and new children look at the same facts.
+ * so that old and new children look at the same facts, as long as it is of the right size and
+ * has a place for every realm.
  *
- *   +-------+------------------------+----------+---------------------------+
- *   | board | realms 0 to 15         | tally    | facts (ApiKeyCache)       |
- *   +-------+------------------------+----------+---------------------------+
+ *   +-------+------------------------+-------+----------+---------------------+
+ *   | board | realms 0 to 15         | meter | tally    | facts (ApiKeyCache) |
+ *   +-------+------------------------+-------+----------+---------------------+
  *
  * A realm is a database together with the way its keys are digested. */
 #ifndef APIKEY_BOARD_H
@@ -13,6 +14,7 @@
 #include "config.h"
 
 #include "../core/facts.h"
+#include "../core/meter.h"
 #include "../core/tally.h"
 
 #include <httpd.h>
@@ -53,7 +55,8 @@ typedef struct {
     apikey_lease_t feed_lease;
     _Atomic int64_t feed_due_ms;
     _Atomic int64_t prune_due_ms;
-    _Atomic int feed_trouble; /* logged once, not every time */
+    _Atomic int feed_trouble;     /* logged once, not every time */
+    _Atomic int64_t feed_read_ms; /* up to when it is known; 0: never read */
     _Atomic int prune_trouble;
     _Atomic unsigned int feed_state;
     apikey_feed_state_t feed[2];
@@ -85,6 +88,7 @@ apikey_board_t *apikey_board(void);
 const apikey_facts_t *apikey_board_facts(void);
 
 const apikey_tally_t *apikey_board_tally(void);
+const apikey_meter_t *apikey_board_meter(void);
 
 /* The realm of a server: its place (the same for all children) and its number. */
 apikey_realm_t *apikey_board_realm(const server_rec *s);

@@ -58,9 +58,8 @@ void apikey_breaker_failed(const server_rec *s, int64_t asked_ms, const char *wh
     }
 }
 
-void apikey_breaker_succeeded(const server_rec *s, int64_t asked_ms)
+void apikey_breaker_succeeded(const server_rec *s, int64_t asked_ms, int64_t now_ms)
 {
-    const int64_t now_ms = apikey_now_ms();
     apikey_realm_t *realm = apikey_board_realm(s);
     int64_t since = atomic_load_explicit(&realm->open_since_ms, memory_order_relaxed);
 

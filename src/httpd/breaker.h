@@ -14,9 +14,10 @@ bool apikey_breaker_allows(const server_rec *s, int64_t now_ms);
 bool apikey_breaker_is_open(const server_rec *s);
 
 /* Reports how asking went that began at `asked_ms`. A failure counts unless the database has
- * answered somebody since; an answer ends an outage that had begun by then. A change of state
- * is logged, once for all children; `why` says what happened and what can be done. */
+ * answered somebody since; an answer, got at `now_ms`, ends an outage that had begun by then. A
+ * change of state is logged, once for all children; `why` says what happened and what can be
+ * done. */
 void apikey_breaker_failed(const server_rec *s, int64_t asked_ms, const char *why);
-void apikey_breaker_succeeded(const server_rec *s, int64_t asked_ms);
+void apikey_breaker_succeeded(const server_rec *s, int64_t asked_ms, int64_t now_ms);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "challenge.h"
 
+#include "body.h"
 #include "config.h"
 
 #include <apr_lib.h>
@@ -47,8 +48,11 @@ static void challenge(request_rec *r, const char *error, const char *scopes)
                    value);
 }
 
+/* httpd would read the body of a request that is refused before it answers, for as long as its
+ * client cares to send it: whoever has no key at all could so keep threads busy. */
 int apikey_challenge_unavailable(request_rec *r)
 {
+    apikey_body_refuse(r);
     apr_table_setn(r->err_headers_out, "Retry-After", RETRY_AFTER);
     return HTTP_SERVICE_UNAVAILABLE;
 }
@@ -60,6 +64,7 @@ int apikey_challenge(request_rec *r, const apikey_request_t *state)
     if (state->verdict == APIKEY_UNAVAILABLE) {
         return apikey_challenge_unavailable(r);
     }
+    apikey_body_refuse(r);
     if (info->challenge) {
         challenge(r, info->error,
                   state->verdict == APIKEY_INSUFFICIENT_SCOPE

@@ -13,9 +13,11 @@ static const apr_array_header_t default_prefixes = {NULL, sizeof(char *), 1, 1,
                                                     (char *)default_prefix};
 static const apr_array_header_t default_headers = {NULL, sizeof(char *), 1, 1,
                                                    (char *)default_header};
+static const apr_array_header_t no_scopes = {NULL, sizeof(char *), 0, 0, NULL};
 
 static const size_t default_cache_size = 16 * 1024 * 1024;
 static size_t cache_size;
+static bool bearer_yielded; /* AuthType Bearer is mod_auth_bearer's */
 
 size_t apikey_conf_cache_size(void)
 {
@@ -27,8 +29,14 @@ void apikey_conf_set_cache_size(size_t bytes)
     cache_size = bytes;
 }
 
+void apikey_conf_yield_bearer(void)
+{
+    bearer_yielded = true;
+}
+
 void apikey_conf_reset(void)
 {
+    bearer_yielded = false;
     cache_size = default_cache_size;
 }
 
@@ -60,6 +68,7 @@ void *apikey_conf_merge_server(apr_pool_t *p, void *base_conf, void *add_conf)
     FLAG(foreign);
     POINTER(peppers);
     POINTER(header_prefix);
+    POINTER(teams_table);
     FLAG(terms.ttl);
     FLAG(terms.negative_ttl);
     FLAG(terms.stale);
@@ -79,6 +88,7 @@ void *apikey_conf_create_dir(apr_pool_t *p, char *dir)
     conf->optional = APIKEY_UNSET;
     conf->forward = APIKEY_UNSET;
     conf->exports = APIKEY_UNSET;
+    conf->max_keys = APIKEY_UNSET;
     return conf;
 }
 
@@ -94,6 +104,9 @@ void *apikey_conf_merge_dir(apr_pool_t *p, void *base_conf, void *add_conf)
     FLAG(optional);
     FLAG(forward);
     FLAG(exports);
+    POINTER(manage);
+    POINTER(scopes);
+    FLAG(max_keys);
     return conf;
 }
 
@@ -123,12 +136,23 @@ void apikey_conf_complete(server_rec *main_server, apr_pool_t *pconf)
         conf->refresh = interval(conf->refresh, 500);
         conf->usage = interval(conf->usage, 60 * 1000);
         conf->header_prefix = conf->header_prefix ? conf->header_prefix : "X-ApiKey-";
+        conf->teams_table = conf->teams_table ? conf->teams_table : "api_key_team_members";
     }
 }
 
 const apr_array_header_t *apikey_conf_headers(const apikey_dir_conf_t *conf)
 {
     return conf->headers ? conf->headers : &default_headers;
+}
+
+const apr_array_header_t *apikey_conf_scopes(const apikey_dir_conf_t *conf)
+{
+    return conf->scopes ? conf->scopes : &no_scopes;
+}
+
+int apikey_conf_max_keys(const apikey_dir_conf_t *conf)
+{
+    return conf->max_keys == APIKEY_UNSET ? 1000 : conf->max_keys;
 }
 
 /* In any case; written as everybody writes it, at the price of one comparison. */
@@ -144,7 +168,10 @@ apikey_auth_t apikey_auth_of(request_rec *r)
     if (!type) {
         return APIKEY_AUTH_OTHER;
     }
-    if (is_type(type, "Bearer") || is_type(type, "ApiKey")) {
+    if (is_type(type, "Bearer")) {
+        return bearer_yielded ? APIKEY_AUTH_OTHER : APIKEY_AUTH_BEARER;
+    }
+    if (is_type(type, "ApiKey")) {
         return APIKEY_AUTH_BEARER;
     }
     return is_type(type, "Basic") ? APIKEY_AUTH_BASIC : APIKEY_AUTH_OTHER;

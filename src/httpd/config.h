@@ -8,6 +8,7 @@
 
 #include <httpd.h>
 #include <http_config.h>
+#include <string.h>
 
 extern module AP_MODULE_DECLARE_DATA authn_apikey_module;
 
@@ -29,6 +30,7 @@ typedef struct {
     int foreign;
     const apikey_peppers_t *peppers; /* NULL: unset */
     const char *header_prefix;       /* NULL: unset */
+    const char *teams_table;         /* NULL: unset */
 
     /* Milliseconds; 0 where Off is said. */
     apikey_fact_terms_t terms;
@@ -40,6 +42,8 @@ typedef struct {
     apikey_mac_state_t mac; /* of its credentials */
 } apikey_server_conf_t;
 
+struct apikey_mount_t; /* mount.h */
+
 /* One for each directory, location and .htaccess. */
 typedef struct {
     const apr_array_header_t *headers; /* of const char *; NULL: unset */
@@ -48,6 +52,11 @@ typedef struct {
     int optional;
     int forward;
     int exports; /* bits of apikey_export_t */
+
+    /* Of the management handler; never from a .htaccess. */
+    const struct apikey_mount_t *manage; /* ApiKeyManage; NULL: unset */
+    const apr_array_header_t *scopes;    /* of const char *: ApiKeyScopes; NULL: unset */
+    int max_keys;
 } apikey_dir_conf_t;
 
 /* ApiKeyCache: bytes, 0 for Off; one for all servers. */
@@ -82,6 +91,8 @@ static inline int apikey_conf_flag(int flag, int otherwise)
 }
 
 const apr_array_header_t *apikey_conf_headers(const apikey_dir_conf_t *conf);
+const apr_array_header_t *apikey_conf_scopes(const apikey_dir_conf_t *conf);
+int apikey_conf_max_keys(const apikey_dir_conf_t *conf);
 
 /* "Authorization". Wherever we keep a header's name, this one is this very string: to compare
  * addresses will do. */
@@ -96,9 +107,20 @@ typedef enum {
 
 apikey_auth_t apikey_auth_of(request_rec *r);
 
+/* Says that AuthType Bearer is mod_auth_bearer's on this server: ours then is what its line
+ * AuthBearerProvider asks. For check_config. */
+void apikey_conf_yield_bearer(void);
+
 extern const command_rec apikey_directives[]; /* directives.c */
 
 /* Registers the checks of the whole configuration, which refuse to start (config_check.c). */
 void apikey_config_check_register(apr_pool_t *p);
+
+/* Whether `SetHandler name` is in force. Asked of every request there is: the first byte tells
+ * most others, whose handler is a content type. */
+static inline bool apikey_conf_handler_is(const request_rec *r, const char *name)
+{
+    return r->handler && *r->handler == *name && strcmp(r->handler, name) == 0;
+}
 
 #endif

@@ -9,6 +9,7 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_log.h>
+#include <mod_auth.h>
 #include <string.h>
 
 APLOG_USE_MODULE(authn_apikey);
@@ -36,13 +37,16 @@ static bool is_use(const ap_directive_t *node, apr_pool_t *p)
     if (is_directive(node, "AuthType")) {
         return has_word(node, "Bearer", p) || has_word(node, "ApiKey", p);
     }
+    if (is_directive(node, "ApiKeyManage")) {
+        return !has_word(node, "None", p);
+    }
     return (is_directive(node, "AuthBasicProvider") ||
             is_directive(node, "<AuthnProviderAlias")) &&
            has_word(node, "apikey", p);
 }
 
-/* The first line in a (sub)tree that makes this module check keys; virtual hosts are looked at
- * one by one. */
+/* The first line in a (sub)tree that makes this module ask for keys; virtual hosts are looked
+ * at one by one. */
 static const ap_directive_t *find_use(const ap_directive_t *node, apr_pool_t *p)
 {
     const ap_directive_t *found = NULL;
@@ -210,6 +214,23 @@ static int check_server(const ap_directive_t *use, const apikey_dbd_settings_t *
     return check_pool(dbd, p);
 }
 
+/* Whether mod_auth_bearer is told to ask us somewhere, where there is a way to (token.c). */
+static bool asks_us(const ap_directive_t *node, apr_pool_t *p)
+{
+#ifdef AUTHT_PROVIDER_GROUP
+    for (; node; node = node->next) {
+        if ((is_directive(node, "AuthBearerProvider") && has_word(node, "apikey", p)) ||
+            asks_us(node->first_child, p)) {
+            return true;
+        }
+    }
+#else
+    (void)node;
+    (void)p;
+#endif
+    return false;
+}
+
 /* Trunk's mod_auth_bearer answers every AuthType Bearer itself. */
 static int check_bearer(const ap_directive_t *node, apr_pool_t *p)
 {
@@ -291,9 +312,13 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     if ((rc = check_headers(ptemp)) != OK) {
         return rc;
     }
-    if (ap_find_linked_module("mod_auth_bearer.c") &&
-        (rc = check_bearer(ap_conftree, ptemp)) != OK) {
-        return rc;
+    if (ap_find_linked_module("mod_auth_bearer.c")) {
+        if (asks_us(ap_conftree, ptemp)) {
+            apikey_conf_yield_bearer();
+        }
+        else if ((rc = check_bearer(ap_conftree, ptemp)) != OK) {
+            return rc;
+        }
     }
     return check_servers(ptemp);
 }

@@ -217,7 +217,10 @@ static apikey_credential_t *take(request_rec *r, const char *header, const char 
     }
     if (!cred) {
         cred = add(call);
-        cred->header = header;
+        /* What a .htaccess says lives as long as the subrequest that has read it. */
+        cred->header = r->main && header != apikey_authorization
+                           ? apr_pstrdup(call->pool, header)
+                           : header;
         cred->is_token = is_token;
         cred->is_shaped = is_shaped;
         cred->may_be_known = may_be_known;

@@ -2,9 +2,12 @@
 /* The directives: one setter each, which refuses a bad value with its remedy. */
 #include "config.h"
 
+#include "mount.h"
 #include "scrub.h"
 
 #include "../core/keyfmt.h"
+#include "../core/scope.h"
+#include "../core/sql.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -281,6 +284,108 @@ static const char *set_export(cmd_parms *cmd, void *conf, const char *what)
                         what);
 }
 
+/* What decides who may manage keys, and which, is for the server's own configuration. */
+static const char *check_section(cmd_parms *cmd, apikey_mount_t *mount)
+{
+    const char *why = ap_check_cmd_context(cmd, NOT_IN_HTACCESS);
+
+    if (!why && (why = apikey_mount_find(cmd, mount)) != NULL) {
+        why = apr_pstrcat(cmd->pool, cmd->cmd->name, " ", why, NULL);
+    }
+    return why;
+}
+
+static const char *set_manage(cmd_parms *cmd, void *conf, const char *whom, const char *how)
+{
+    apikey_mount_t *mount = apr_pcalloc(cmd->pool, sizeof(*mount));
+    const char *why = check_section(cmd, mount);
+
+    if (why) {
+        return why;
+    }
+    mount->by_key = how && ap_cstr_casecmp(how, "ByKey") == 0;
+    mount->manage = ap_cstr_casecmp(whom, "Self") == 0    ? APIKEY_MANAGE_SELF
+                    : ap_cstr_casecmp(whom, "Admin") == 0 ? APIKEY_MANAGE_ADMIN
+                                                          : APIKEY_MANAGE_NONE;
+    if ((how && !mount->by_key) ||
+        (mount->manage == APIKEY_MANAGE_NONE && (how || ap_cstr_casecmp(whom, "None") != 0))) {
+        return apr_psprintf(
+            cmd->pool,
+            "ApiKeyManage takes Self or Admin, with ByKey behind it perhaps, or "
+            "None, not '%s%s%s'",
+            whom, how ? " " : "", how ? how : "");
+    }
+    ((apikey_dir_conf_t *)conf)->manage = mount;
+    return NULL;
+}
+
+static const char *set_scopes(cmd_parms *cmd, void *conf, int argc, char *const argv[])
+{
+    apikey_mount_t unused = {0};
+    const char *why = check_section(cmd, &unused);
+    apr_array_header_t *list = apr_array_make(cmd->pool, argc, sizeof(const char *));
+    int i, j;
+
+    if (why) {
+        return why;
+    }
+    for (i = 0; i < argc; i++) {
+        if (!apikey_scope_token_ok(argv[i], strlen(argv[i]))) {
+            return apr_psprintf(cmd->pool,
+                                "ApiKeyScopes: '%s' is not a scope: printable ASCII without "
+                                "space, quote and backslash, and no bare *",
+                                argv[i]);
+        }
+        for (j = 0; j < i && strcmp(argv[i], argv[j]) != 0; j++) {
+        }
+        if (j < i) {
+            return apr_psprintf(cmd->pool, "ApiKeyScopes: '%s' is given twice", argv[i]);
+        }
+        APR_ARRAY_PUSH(list, const char *) = apr_pstrdup(cmd->pool, argv[i]);
+    }
+    if (argc == 0) {
+        return "ApiKeyScopes takes one or more scopes, or None";
+    }
+    if (argc == 1 && ap_cstr_casecmp(argv[0], "None") == 0) {
+        apr_array_clear(list);
+    }
+    ((apikey_dir_conf_t *)conf)->scopes = list;
+    return NULL;
+}
+
+static const char *set_max_keys(cmd_parms *cmd, void *conf, const char *text)
+{
+    static const apr_int64_t most = 1000000;
+    apikey_mount_t unused = {0};
+    const char *why = check_section(cmd, &unused);
+    char *end;
+    const apr_int64_t number = apr_strtoi64(text, &end, 10);
+
+    if (why) {
+        return why;
+    }
+    if (!apr_isdigit(*text) || *end || number < 1 || number > most) {
+        return apr_psprintf(cmd->pool,
+                            "ApiKeyMaxKeys takes a number from 1 to 1000000, not '%s'", text);
+    }
+    ((apikey_dir_conf_t *)conf)->max_keys = (int)number;
+    return NULL;
+}
+
+static const char *set_teams_table(cmd_parms *cmd, void *dummy, const char *name)
+{
+    (void)dummy;
+    SERVER_ONLY(cmd);
+    if (!apikey_sql_table_ok(name)) {
+        return apr_psprintf(cmd->pool,
+                            "ApiKeyTeamsTable takes the name of a table or view, `name` or "
+                            "`schema.name`, of letters, digits and _, not '%s'",
+                            name);
+    }
+    server_conf(cmd)->teams_table = name;
+    return NULL;
+}
+
 #define DIR_FLAG(name, member, help)                                                           \
     AP_INIT_FLAG(name, ap_set_flag_slot, (void *)APR_OFFSETOF(apikey_dir_conf_t, member),      \
                  OR_AUTHCFG, help)
@@ -317,5 +422,15 @@ const command_rec apikey_directives[] = {
     DIR_FLAG("ApiKeyForward", forward, "On: the application sees the credential too"),
     AP_INIT_TAKE1("ApiKeyExport", set_export, NULL, OR_AUTHCFG,
                   "None, Env, Headers or All: how applications learn who calls"),
+    AP_INIT_TAKE12(
+        "ApiKeyManage", set_manage, NULL, ACCESS_CONF,
+        "Self, Admin or None: whom the handler apikey-manage serves; ByKey: also who "
+        "logged in with an API key"),
+    AP_INIT_TAKE_ARGV("ApiKeyScopes", set_scopes, NULL, ACCESS_CONF,
+                      "scopes that callers may put on keys where ApiKeyManage is Self"),
+    AP_INIT_TAKE1("ApiKeyMaxKeys", set_max_keys, NULL, ACCESS_CONF,
+                  "live keys that an owner may have where ApiKeyManage is Self"),
+    AP_INIT_TAKE1("ApiKeyTeamsTable", set_teams_table, NULL, RSRC_CONF,
+                  "table or view that says who manages the keys of which team"),
     {NULL, {NULL}, NULL, 0, RAW_ARGS, NULL},
 };

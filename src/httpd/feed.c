@@ -328,6 +328,7 @@ static void publish(apikey_realm_t *realm, const reading_t *reading)
 
     realm->feed[next & 1] = reading->state;
     atomic_store(&realm->feed_state, next);
+    atomic_store(&realm->feed_read_ms, reading->now_ms);
 }
 
 static void log_success(server_rec *s, apikey_realm_t *realm, const char *installed, bool first)
@@ -366,14 +367,14 @@ void apikey_feed_read(server_rec *s, apr_pool_t *pool)
     }
     reading->server = s;
     reading->pool = pool;
-    reading->now_ms = apr_time_as_msec(apr_time_now());
+    reading->now_ms = apikey_now_ms();
     reading->state = realm->feed[atomic_load(&realm->feed_state) & 1];
     first = reading->state.read_ms == 0;
     rv = read_feed(reading, &why);
     if (rv == APIKEY_DB_OK && apikey_board_holds(&realm->feed_lease)) {
         publish(realm, reading);
         log_success(s, realm, reading->installed, first);
-        apikey_breaker_succeeded(s, reading->now_ms);
+        apikey_breaker_succeeded(s, reading->now_ms, apikey_now_ms());
         prune_sometimes(reading, realm);
     }
     else if (rv == APIKEY_DB_UNREACHABLE && !apikey_workers_hurry()) {

@@ -36,6 +36,7 @@ static void note_for_index(const request_rec *r)
     apikey_call_t *call = apikey_request_call(r);
 
     if (call) {
+        call->latest = r;
         call->latest_policy = r->per_dir_config;
         call->latest_verdict = own ? own->verdict : APIKEY_NO_VERDICT;
         call->latest_record = own ? own->record : NULL;
@@ -62,6 +63,7 @@ __attribute__((flatten)) static int fixups(request_rec *r)
         apikey_identity_export(r, state); /* a redirect has renamed it all */
     }
     if (state && state->verdict == APIKEY_VALID && !r->main) {
+        apikey_request_meter(r, state);
         apikey_usage_count(r, state->key_id);
     }
     if (state && !r->user && apikey_verdict_knows_caller(state->verdict)) {
@@ -110,13 +112,14 @@ static int fixups_proxied(request_rec *r)
 
 /* After mod_dir: DirectoryIndex has perhaps found a file by a subrequest and put the file's
  * configuration, handler and environment into this request, but neither its user nor its
- * headers. Where another policy judged the file, its verdict counts. */
+ * headers. Where another policy judged the file, its verdict counts. Nothing is done to a
+ * subrequest or redirect that is still itself: what mod_headers has set since is to stay. */
 static int fixups_index(request_rec *r)
 {
     const apikey_call_t *call = apikey_request_call(r);
     const apikey_request_t *own = apikey_request_own(r);
 
-    if (!call || call->latest_policy != r->per_dir_config ||
+    if (!call || call->latest == r || call->latest_policy != r->per_dir_config ||
         (own && own->policy == r->per_dir_config)) {
         return DECLINED;
     }

@@ -7,6 +7,7 @@
 #include "config.h"
 #include "credential.h"
 #include "dbd.h"
+#include "mount.h"
 #include "workers.h"
 
 #include "../core/store.h"
@@ -74,6 +75,18 @@ static void drop_question(question_t *q)
     }
 }
 
+void apikey_lookup_end(void)
+{
+    pthread_mutex_lock(&asked.mutex);
+    while (asked.spare) {
+        question_t *q = new_question(); /* a spare one */
+
+        pthread_cond_destroy(&q->finished);
+        free(q);
+    }
+    pthread_mutex_unlock(&asked.mutex);
+}
+
 /* With the mutex held. */
 static void give_up_share(question_t *q)
 {
@@ -130,16 +143,29 @@ static apikey_db_status_t find(apikey_db_t *db, void *baton)
     return apikey_store_find(db, asking->digests, asking->pool, &asking->record);
 }
 
+static void meter_query(apr_time_t us, bool failed)
+{
+    apikey_meter_query(apikey_board_meter(), (uint64_t)(uintptr_t)pthread_self() >> 12,
+                       us > 0 ? (uint64_t)us : 0, /* the clock was set back */
+                       failed);
+}
+
 /* Asks, and tells the breaker how that went. */
 static bool ask_database(server_rec *s, asking_t *asking)
 {
     const int64_t timeout = apikey_server_conf(s)->timeout;
+    const apr_time_t began = apr_time_now();
+    apikey_db_status_t rv;
+    apr_time_t ended;
     const char *why;
 
-    asking->began_ms = apikey_now_ms();
-    if (apikey_dbd_run_for(timeout > APIKEY_DBD_PATIENCE_MS ? timeout : APIKEY_DBD_PATIENCE_MS,
-                           s, asking->pool, find, asking, &why) == APIKEY_DB_OK) {
-        apikey_breaker_succeeded(s, asking->began_ms);
+    asking->began_ms = apr_time_as_msec(began);
+    rv = apikey_dbd_run_for(timeout > APIKEY_DBD_PATIENCE_MS ? timeout : APIKEY_DBD_PATIENCE_MS,
+                            s, asking->pool, find, asking, &why);
+    ended = apr_time_now();
+    meter_query(ended - began, rv != APIKEY_DB_OK);
+    if (rv == APIKEY_DB_OK) {
+        apikey_breaker_succeeded(s, asking->began_ms, apr_time_as_msec(ended));
         return true;
     }
     if (!apikey_workers_hurry()) {
@@ -198,7 +224,8 @@ void apikey_lookup_probe(server_rec *s, apr_pool_t *pool)
 
 /* With the mutex held: a share in the question about this credential, asked now unless it is
  * being asked already, not for long, and with no key changed since. NULL where it cannot be. */
-static question_t *share(server_rec *s, const apikey_credential_t *cred, int64_t now)
+static question_t *share(server_rec *s, const apikey_credential_t *cred, int64_t now,
+                         bool *joined)
 {
     const uint64_t sequence = apikey_cache_sequence();
     question_t *q;
@@ -206,6 +233,7 @@ static question_t *share(server_rec *s, const apikey_credential_t *cred, int64_t
     for (q = asked.open; q; q = q->next) {
         if (memcmp(&q->mac, &cred->mac, sizeof(q->mac)) == 0 && q->sequence == sequence &&
             now < q->too_late_ms) {
+            *joined = true;
             atomic_fetch_add(&q->shares, 1);
             return q;
         }
@@ -257,21 +285,38 @@ static void wait_for(question_t *q, int64_t until_ms)
     }
 }
 
+static bool may_ask(const request_rec *r, int64_t now)
+{
+    const bool allowed = apikey_breaker_allows(r->server, now);
+
+    if (!allowed) {
+        apikey_meter_wait(apikey_board_meter(), (uint64_t)r->connection->id,
+                          APIKEY_WAIT_REFUSED, false);
+    }
+    return allowed;
+}
+
 /* Asks the database, for as long as ApiKeyTimeout allows. */
-static bool ask_and_wait(server_rec *s, const apikey_credential_t *cred, int64_t began_ms,
+static bool ask_and_wait(request_rec *r, const apikey_credential_t *cred, int64_t began_ms,
                          apr_pool_t *pool, const apikey_record_t **record)
 {
+    server_rec *s = r->server;
     const int64_t timeout = apikey_server_conf(s)->timeout;
     const int64_t now = apikey_steady_ms();
     const char *why = NULL;
+    apikey_wait_t outcome = APIKEY_WAIT_REFUSED;
+    bool joined = false;
     bool answered = false;
     question_t *q;
 
     pthread_mutex_lock(&asked.mutex);
-    q = share(s, cred, now);
+    q = share(s, cred, now, &joined);
     if (q) {
         wait_for(q, now + timeout + 1); /* now was cut to the millisecond */
         answered = q->answered;
+        outcome = answered  ? APIKEY_WAIT_ANSWERED
+                  : q->done ? APIKEY_WAIT_FAILED
+                            : APIKEY_WAIT_TIMEOUT;
         *record = answered && q->known ? copy_record(&q->fact, pool) : NULL;
         why = q->done ? NULL
                       : apr_psprintf(pool,
@@ -286,47 +331,63 @@ static bool ask_and_wait(server_rec *s, const apikey_credential_t *cred, int64_t
     if (why) {
         apikey_breaker_failed(s, began_ms, why);
     }
+    apikey_meter_wait(apikey_board_meter(), (uint64_t)r->connection->id, outcome, joined);
     return answered;
 }
 
-static bool found(apikey_credential_t *cred, const apikey_record_t *record)
+static bool found(apikey_call_t *call, apikey_credential_t *cred, const apikey_record_t *record,
+                  apikey_learned_t how)
 {
+    call->learned = how;
     cred->record = record;
     cred->text = NULL;
     cred->looked_up = true;
     return true;
 }
 
+/* Whether only the database will do: where a key may make others (ApiKeyManage ByKey), one that
+ * has been revoked but is still remembered would leave a successor behind. */
+static bool must_ask(const request_rec *r)
+{
+    const apikey_mount_t *mount = apikey_dir_conf(r)->manage;
+    return mount && mount->by_key;
+}
+
 /* The rest of what memory may know, and the database. */
 __attribute__((noinline, cold)) static bool
 find_elsewhere(request_rec *r, apikey_credential_t *cred, int64_t began_ms)
 {
-    apr_pool_t *pool = apikey_request_call(r)->pool;
+    apikey_call_t *call = apikey_request_call(r);
+    apr_pool_t *pool = call->pool;
     const apikey_record_t *record;
     apikey_fact_state_t state;
     apikey_fact_t fact;
 
     apikey_credential_examine(r, cred);
     if (!cred->checkable) {
-        return found(cred, NULL); /* by its text alone */
+        return found(call, cred, NULL, APIKEY_LEARNED_NOTHING); /* by its text alone */
     }
     state = apikey_cache_get(r->server, cred->mac, began_ms, &fact);
-    if (state == APIKEY_FACT_FRESH) {
-        return found(cred, copy_record(&fact, pool));
-    }
     if (state == APIKEY_FACT_ABSENT) {
-        return found(cred, NULL);
+        return found(call, cred, NULL, APIKEY_LEARNED_ABSENT);
+    }
+    if (must_ask(r)) {
+        state = APIKEY_FACT_UNKNOWN;
+    }
+    if (state == APIKEY_FACT_FRESH) {
+        return found(call, cred, copy_record(&fact, pool), APIKEY_LEARNED_HIT);
     }
     atomic_store(&apikey_board_realm(r->server)->active, 1);
-    if (apikey_credential_digest(r, cred) && apikey_breaker_allows(r->server, began_ms) &&
-        ask_and_wait(r->server, cred, began_ms, pool, &record)) {
-        return found(cred, record);
+    if (apikey_credential_digest(r, cred) && may_ask(r, began_ms) &&
+        ask_and_wait(r, cred, began_ms, pool, &record)) {
+        return found(call, cred, record, APIKEY_LEARNED_ASKED);
     }
     /* ApiKeyStale. Looked up again: the key may have been dropped while we waited. */
     if (state == APIKEY_FACT_STALE &&
         apikey_cache_get(r->server, cred->mac, began_ms, &fact) >= APIKEY_FACT_STALE) {
-        return found(cred, copy_record(&fact, pool));
+        return found(call, cred, copy_record(&fact, pool), APIKEY_LEARNED_STALE);
     }
+    call->learned = APIKEY_LEARNED_FAILED;
     cred->failed = true;
     return false;
 }
@@ -341,12 +402,12 @@ bool apikey_lookup(request_rec *r, apikey_credential_t *cred, int64_t *now_ms)
     if (cred->looked_up || cred->failed) {
         return cred->looked_up;
     }
-    if (cred->may_be_known) {
+    if (cred->may_be_known && !must_ask(r)) {
         /* The record outlives redirects, as the credential does. */
         call = apikey_request_call(r);
         brief = cred == &call->room ? &call->brief : apr_palloc(call->pool, sizeof(*brief));
         if (apikey_cache_get_brief(r->server, cred->mac, *now_ms, brief) == APIKEY_FACT_FRESH) {
-            return found(cred, &brief->record);
+            return found(call, cred, &brief->record, APIKEY_LEARNED_HIT);
         }
     }
     rv = find_elsewhere(r, cred, *now_ms);

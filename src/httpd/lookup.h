@@ -13,6 +13,9 @@
  * same as "no such key". */
 bool apikey_lookup(request_rec *r, apikey_credential_t *cred, int64_t *now_ms);
 
+/* For a child that ends: gives back what is kept to be used again. Nobody may ask after it. */
+void apikey_lookup_end(void);
+
 /* Asks about a key that nobody has, for the circuit breaker's sake; for a thread of workers.c.
  */
 void apikey_lookup_probe(server_rec *s, apr_pool_t *pool);

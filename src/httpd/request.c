@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "request.h"
 
+#include "board.h"
+
 #include "../core/encode.h"
 
 #include <apr_strings.h>
@@ -233,6 +235,18 @@ apikey_request_t *apikey_request_adopt(request_rec *r, apikey_verdict_t verdict,
     return state;
 }
 
+void apikey_request_meter(const request_rec *r, const apikey_request_t *state)
+{
+    apikey_call_t *call = state->call;
+
+    if (!r->main && !call->metered) {
+        call->metered = true;
+        /* httpd numbers connections by child and thread. */
+        apikey_meter_check(apikey_board_meter(), (uint64_t)r->connection->id, state->verdict,
+                           call->learned);
+    }
+}
+
 apikey_request_t *apikey_request_decide(request_rec *r, apikey_verdict_t verdict,
                                         const apikey_record_t *record, const char *why)
 {
@@ -240,5 +254,8 @@ apikey_request_t *apikey_request_decide(request_rec *r, apikey_verdict_t verdict
 
     log_verdict(r, state, apikey_verdict_info(verdict),
                 record && record->unusable ? record->unusable : why);
+    if (verdict != APIKEY_VALID) {
+        apikey_request_meter(r, state);
+    }
     return state;
 }

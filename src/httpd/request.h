@@ -14,6 +14,7 @@
 #include "../core/digest.h"
 #include "../core/keyfmt.h"
 #include "../core/mac.h"
+#include "../core/meter.h"
 #include "../core/verdict.h"
 
 #include <httpd.h>
@@ -63,9 +64,12 @@ typedef struct {
     const char *basic_header;         /* an Authorization of Basic that was taken away */
     bool checked_by_basic;            /* our Basic provider judged a password in this call */
     bool counted;                     /* as a use of its key */
+    bool metered;                     /* as a request, by its verdict */
+    apikey_learned_t learned;         /* how what is known of its credential was */
 
     /* The latest subrequest, which DirectoryIndex may make the request itself of without
-     * another word: the configuration it ran under and what that one judged. */
+     * another word: its address, the configuration it ran under and what that one judged. */
+    const void *latest;
     const void *latest_policy;
     apikey_verdict_t latest_verdict;
     const apikey_record_t *latest_record;
@@ -145,5 +149,9 @@ apikey_request_t *apikey_request_decide(request_rec *r, apikey_verdict_t verdict
 /* The same without the line in the error log, for a verdict that was logged before. */
 apikey_request_t *apikey_request_adopt(request_rec *r, apikey_verdict_t verdict,
                                        const apikey_record_t *record);
+
+/* Counts a call by its verdict, once, for those who watch the server. A refusal is counted when
+ * it is decided; a valid key, which Require lines may yet refuse, when it is let in. */
+void apikey_request_meter(const request_rec *r, const apikey_request_t *state);
 
 #endif

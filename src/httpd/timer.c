@@ -30,7 +30,7 @@ enum {
     HUNG_UP_MS = 500
 };
 
-_Static_assert((int)APIKEY_REALMS <= (int)APIKEY_LANES, "a lane for each realm");
+_Static_assert(2 * (int)APIKEY_REALMS <= (int)APIKEY_LANES, "two lanes for each realm");
 
 /* What this child does for a realm. One of a kind at a time, so that a database that hangs does
  * not gather them. */
@@ -167,6 +167,7 @@ static apr_status_t end_child(void *unused)
             _exit(0);
         }
     }
+    apikey_lookup_end();
     return APR_SUCCESS;
 }
 

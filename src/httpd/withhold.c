@@ -5,6 +5,7 @@
 #include "credential.h"
 #include "scrub.h"
 
+#include <apr_strings.h>
 #include <string.h>
 
 static bool begins(const char *text, const char *with)
@@ -88,7 +89,7 @@ static void take_away_basic(request_rec *r, apikey_call_t *call)
     const char *value = apr_table_get(r->headers_in, header);
 
     if (value) {
-        call->basic_header = value;
+        call->basic_header = r->main ? apr_pstrdup(call->pool, value) : value;
     }
     unset(r, header);
 }

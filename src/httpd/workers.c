@@ -7,7 +7,10 @@
 #include <stdatomic.h>
 
 enum {
-    THREADS_MAX = 8, /* of a lane; more connections do not make a database answer sooner */
+    /* Of a lane; more connections do not make a database answer sooner. Together they are no
+     * more than DBDMax where nothing is said. */
+    THREADS_MAX = 8,
+    THREADS_MANAGING = 2,
     WAITING_MAX = 1024
 };
 
@@ -108,6 +111,11 @@ static void *serve(void *data)
     return NULL;
 }
 
+static int threads_max(unsigned int number)
+{
+    return number < APIKEY_LANES / 2 ? THREADS_MAX : THREADS_MANAGING;
+}
+
 /* With the mutex held. A thread that cannot be had is no loss while there is another. */
 static void make_thread(lane_t *lane)
 {
@@ -132,7 +140,7 @@ bool apikey_workers_do(unsigned int number, apikey_work_fn work, void *baton)
 
     pthread_mutex_lock(&w.mutex);
     if (!w.closed && lane->count < WAITING_MAX) {
-        if (lane->idle <= (int)lane->count && lane->threads < THREADS_MAX) {
+        if (lane->idle <= (int)lane->count && lane->threads < threads_max(number)) {
             make_thread(lane);
         }
         taken = lane->threads > 0;

@@ -9,8 +9,9 @@
 #include <stdbool.h>
 #include <time.h>
 
-/* One for each database: one that hangs must not take the others' threads. */
-enum { APIKEY_LANES = 16 };
+/* Two for each database: one that hangs must not take the others' threads, and who manages keys
+ * not those of requests that are checked. The second half of the lanes has few threads. */
+enum { APIKEY_LANES = 32 };
 
 /* Work; `pool` is cleared when it returns. */
 typedef void (*apikey_work_fn)(void *baton, apr_pool_t *pool);

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness import keyfmt
 from harness.process import wait_for
 from instruments import instructions, load, present_all
-from sites import BEARER, FILE, PATIENT, THREADS, CallgrindSite, Row, bearer_row
+from sites import BASIC, BEARER, FILE, PATIENT, THREADS, CallgrindSite, Row, bearer_row
 
 # Nothing asks the database but requests.
 QUIET = PATIENT + "ApiKeyRefresh Off\nApiKeyUsage Off\n"
@@ -87,6 +87,27 @@ def revocation(lab, keys=5):
         for connection in connections:
             connection.close()
     return longest
+
+
+def revocation_by_api(lab, keys=5):
+    """How many requests were let in after the server's own API had answered that their key is revoked. The feed is
+    read too seldom to have a part in it."""
+    row = Row("any key", BEARER)
+    manage = Row("the API", f"{BASIC}file\nSetHandler apikey-manage\nApiKeyManage Self", lab.rows.file.header)
+    let_in = 0
+    with lab.site([row, manage], PATIENT + "ApiKeyRefresh 1h\n", children=2) as site:
+        connections = [site.connect_to(row) for _ in range(12)]
+        with site.connect_to(manage) as api:
+            for _ in range(keys):
+                number, key = lab.new_key()
+                assert all(connection.request(FILE, key).status == 200 for connection in connections * 2)
+                headers = [*manage.headers, ("Content-Type", "application/json")]
+                answer = api.request(f"/user-api-keys/{number}", headers=headers, method="PATCH", body='{"revoked": true}')
+                assert answer.status == 200, answer.body
+                let_in += sum(connection.request(FILE, key).status == 200 for connection in connections)
+        for connection in connections:
+            connection.close()
+    return let_in
 
 
 def connection_returned(lab):

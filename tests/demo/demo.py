@@ -6,7 +6,10 @@ DEMO_ONCE=1 ends after the requests, with exit status 0 if every answer was as e
 run on until Ctrl-C. Nothing outside a scratch folder is touched.
 """
 
+import base64
+import hashlib
 import os
+import secrets
 import signal
 import sys
 import threading
@@ -41,6 +44,16 @@ CONFIG = """
     AuthType Bearer
     AuthName "Demo"
     Require apikey-scope orders:write
+</Location>
+<Location "/keys">
+    SetHandler apikey-manage
+    ApiKeyManage Self
+    ApiKeyScopes orders:read orders:write
+    AuthType Basic
+    AuthName "Demo"
+    AuthBasicProvider file
+    AuthUserFile ${folder}/people
+    Require valid-user
 </Location>
 """
 
@@ -223,7 +236,15 @@ def write_private(path, text):
     return path
 
 
-def linger(httpd, database, keys, folder):
+def let_alice_sign_in(httpd):
+    """An account for the page, whose password it returns."""
+    password = secrets.token_urlsafe(9)
+    hashed = base64.b64encode(hashlib.sha1(password.encode()).digest()).decode()
+    (httpd.folder / "people").write_text(f"alice:{{SHA}}{hashed}\n")
+    return password
+
+
+def linger(httpd, database, keys, folder, password):
     """Says how to go on by hand and waits for Ctrl-C."""
     secret_file = write_private(
         folder / "keys.txt",
@@ -231,6 +252,8 @@ def linger(httpd, database, keys, folder):
     )
     key = f"$(awk '/^alice/ {{print $2}}' {secret_file})"
     print(f"\n{bold('The servers run until Ctrl-C')}\n")
+    print(f"  the page      {httpd.url('/keys/')}   (user alice, password {password})")
+    print(f"  its API       {httpd.url('/keys/user-api-keys?user_id=me')}")
     print(f"  applications  {httpd.url('/cgi/env')}  {httpd.url('/php/env.php')}  {httpd.url('/app/')}")
     print(f"  database      mariadb --socket={database.server.socket} {database.name}")
     print(f"  logs          {httpd.folder / 'logs'}")
@@ -256,6 +279,7 @@ def run(scratch):
         mounts = {"/cgi": cgi, "/php": php, "/app": app}
         httpd = Httpd(scratch.folder("httpd"), CONFIG, mounts=mounts, dbd=database.dbd_params())
         keys = Keys(ctl, database)
+        password = let_alice_sign_in(httpd)
         # Refusals are logged, by us as warnings and by httpd as errors, and a third of what follows is refused.
         httpd.expect(r"\[authn_apikey:warn\]", "AH01631: user alice: authorization failure")
         with httpd:
@@ -266,7 +290,7 @@ def run(scratch):
             print(f"\n{bold(verdict)}")
             sys.stdout.flush()
             if os.environ.get("DEMO_ONCE") != "1":
-                linger(httpd, database, keys, scratch.path)
+                linger(httpd, database, keys, scratch.path, password)
             return 1 if show.wrong else 0
 
 

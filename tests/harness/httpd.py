@@ -15,6 +15,7 @@ from .process import VALGRIND, Process, free_port, gone, patience, wait_for
 from .scratch import daemon_user, give_to_daemon
 
 MPM = os.environ.get("TEST_MPM", "event")
+RUN = os.environ.get("TEST_RUN", "").split()  # put before httpd's command: setarch -R
 HAS_HTTP2 = MPM != "prefork"  # mod_http2 refuses its service there; tests of it are skipped
 BASICS = [
     "authn_core", "authz_core", "authz_host", "authz_user", "authn_file", "auth_basic", "access_compat", "dbd", "dir",
@@ -93,7 +94,7 @@ class Httpd:
         """Writes the configuration, starts httpd, returns when a request is answered."""
         self.write_config()
         command = [BINARY, "-f", self.config_file, "-X" if VALGRIND else "-DFOREGROUND"]
-        self._process = Process("httpd", self._valgrind() + command, self.console, self._environment())
+        self._process = Process("httpd", RUN + self._valgrind() + command, self.console, self._environment())
         try:
             self._process.wait_until(self._answers, 30)
         except RuntimeError as failed:
@@ -289,7 +290,7 @@ class Httpd:
         yield f"<IfModule !mpm_prefork_module>\nServerLimit {children + 4}\nThreadLimit {threads}"
         yield f"ThreadsPerChild {threads}\nMaxRequestWorkers {children * threads}"
         yield f"MinSpareThreads 1\nMaxSpareThreads {(children + 1) * threads}\n</IfModule>"
-        yield f"<IfModule mpm_prefork_module>\nServerLimit 64\nMaxRequestWorkers {threads}"
+        yield f"<IfModule mpm_prefork_module>\nServerLimit {max(64, threads)}\nMaxRequestWorkers {threads}"
         yield f"MinSpareServers 1\nMaxSpareServers {threads}\n</IfModule>"
         yield f"<IfModule cgid_module>\nScriptSock {self.folder}/cgid/sock\n</IfModule>"
 

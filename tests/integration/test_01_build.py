@@ -33,7 +33,11 @@ def test_install_honours_destdir_and_prefix(scratch):
     installed = {str(path.relative_to(destdir)) for path in destdir.rglob("*") if path.is_file()}
     share = "opt/keys/share/mod_authn_apikey"
     assert {"opt/keys/bin/apikeyctl", f"{share}/schema.sql", f"{share}/grants.sql", f"{share}/reference.conf",
-            f"{share}/examples/cgi.conf"} <= installed  # fmt: skip
+            f"{share}/openapi.yaml",
+            f"{share}/examples/cgi.conf", f"{share}/web/apikeys.js",
+            "opt/keys/share/man/man1/apikeyctl.1",
+            "opt/keys/share/man/man5/mod_authn_apikey.5",
+            "opt/keys/share/bash-completion/completions/apikeyctl"} <= installed  # fmt: skip
     assert [path for path in installed if path.endswith("/mod_authn_apikey.so")]
     folders = {path.rsplit("/", 1)[0] for path in installed if path.endswith(("/authn_apikey.load", "/authn_apikey.conf"))}
     assert len(folders) == 1

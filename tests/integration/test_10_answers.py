@@ -272,10 +272,10 @@ def loose_database(mariadb):
     made.sql(
         "ALTER TABLE api_keys DROP CONSTRAINT api_keys_owner_id, DROP CONSTRAINT api_keys_user_is_no_team,"
         " DROP CONSTRAINT api_keys_scopes, DROP KEY api_keys_owner, MODIFY owner_type VARCHAR(20) NULL,"
-        " MODIFY owner_id TEXT NULL, MODIFY scopes TEXT NULL"
+        " MODIFY owner_id TEXT NULL, MODIFY scopes TEXT NULL;"
+        "ALTER TABLE api_key_events MODIFY owner_type VARCHAR(20) NULL, MODIFY owner_id TEXT NULL"
     )
-    yield made
-    made.drop()
+    return made  # never dropped: its server is stopped later
 
 
 @pytest.fixture(scope="module")

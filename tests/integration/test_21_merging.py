@@ -11,6 +11,7 @@ from harness.apps import HttpApp
 from harness.keyfmt import insert_key, mint, mistyped
 from harness.process import wait_for
 from judged import ask
+from managed import LOGIN, PATIENT, Caller, write_people
 
 PEPPER = b"pepper-of-thirty-two-bytes-or-so"
 PLACES = ("silent", "beside", "directory", "location", "files", "if", "htaccess", "htaccess/silent", "htaccess/again")
@@ -426,12 +427,111 @@ def bare(make_module_httpd, module_database):
 
 def test_every_directive_is_tested(bare):
     assert set(SEEN_BY) == set(MAIN) == set(DEFAULTS)
-    assert sorted([*SERVER, *PROBES]) == sorted(command_table.directives(bare))
+    assert sorted([*SERVER, *PROBES, *MANAGING]) == sorted(command_table.directives(bare))
+
+
+# -- managing keys -----------------------------------------------------------------------------------------------
+
+MANAGING = {
+    # directive: (above, default, what /me tells where it is above, and where it is the default)
+    "ApiKeyManage": ("Admin", "None", "admin", 404),
+    "ApiKeyScopes": ("a b", "None", ["a", "b"], []),
+    "ApiKeyMaxKeys": ("7", "1000", 7, 1000),
+}
+
+
+def managed_places(directive):
+    above, default, *_ = MANAGING[directive]
+    manage = "" if directive == "ApiKeyManage" else "ApiKeyManage Self"
+    return f"""
+    <LocationMatch "^/{directive}/[a-z]+(/|$)">
+        SetHandler apikey-manage
+        {manage}
+        {directive} {above}
+        {LOGIN}
+        <If "%{{REQUEST_URI}} =~ m#/if/#">
+            {directive} {default}
+        </If>
+    </LocationMatch>
+    <Location "/{directive}/beside">
+        ApiKeyForward Off
+    </Location>
+    <Location "/{directive}/location">
+        {directive} {default}
+    </Location>
+    <Location "/{directive}/again">
+        {directive} {default}
+    </Location>
+    <Location "/{directive}/again/">
+        {directive} {above}
+    </Location>
+    <Location "/{directive}/unsaid">
+        SetHandler apikey-manage
+        {manage}
+        {LOGIN}
+    </Location>
+    """
+
+
+@pytest.fixture(scope="module")
+def managed(make_module_httpd, module_database):
+    config = PATIENT + "".join(map(managed_places, MANAGING)).replace("/unsaid", "-unsaid")
+    httpd = make_module_httpd(config, dbd=module_database.dbd_params(), start=False)
+    write_people(httpd)
+    return httpd.start()
+
+
+def told_of_managing(httpd, directive, place):
+    answer = Caller(httpd, place, user="alice").ask("/me")
+    if answer.status != 200:
+        return answer.status
+    told = answer.json()
+    return {
+        "ApiKeyManage": told["manage"], "ApiKeyScopes": told["scopes"], "ApiKeyMaxKeys": told["limits"].get("max_keys"),
+    }[directive]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", ["silent", "beside", "location", "again", "if"])
+@pytest.mark.parametrize("directive", MANAGING)
+def test_lower_place_of_managing_wins(managed, directive, place):
+    *_, above, default = MANAGING[directive]
+    seen = told_of_managing(managed, directive, f"/{directive}/{place}")
+    assert seen == (above if place in ("silent", "beside", "again") else default)
+
+
+@pytest.mark.parametrize("directive", MANAGING)
+def test_default_of_managing(managed, directive):
+    assert told_of_managing(managed, directive, f"/{directive}-unsaid") == MANAGING[directive][3]
+
+
+def test_teams_table_of_the_virtual_host(make_httpd, database):
+    database.sql("CREATE TABLE mine LIKE api_key_team_members;"
+                 "INSERT INTO mine VALUES ('mine', 'alice', TRUE);"
+                 "INSERT INTO api_key_team_members VALUES ('default', 'alice', TRUE)")  # fmt: skip
+    place = f'<Location "/keys">\nSetHandler apikey-manage\nApiKeyManage Self\n{LOGIN}\n</Location>\n'
+    lines = {"silent": "", "beside": "ApiKeyForeign Off", "default": "ApiKeyTeamsTable api_key_team_members"}
+    hosts = "".join(
+        f"<VirtualHost *:${{port}}>\nServerName {host}\n{line}\n</VirtualHost>\n" for host, line in lines.items()
+    )
+    httpd = make_httpd(f"{PATIENT}\n{place}\nApiKeyTeamsTable mine\n{hosts}", dbd=database.dbd_params(), start=False)
+    write_people(httpd)
+    httpd.expect(r"AK011[3-9]")  # the settings of the database say otherwise
+    httpd.start()
+
+    def teams(host):
+        return Caller(httpd, user="alice", headers=[("Host", host)]).ask("/teams").json()["items"]
+
+    assert [teams(host) for host in lines] == [[{"team_id": name}] for name in ("mine", "mine", "default")]
+    httpd.config = f"{PATIENT}\n{place}"
+    httpd.graceful()
+    assert teams("any") == [{"team_id": "default"}]
 
 
 # -- where a directive may stand ---------------------------------------------------------------------------------
 
-SERVER = DEFAULTS | {name: time.default for name, time in TIMES.items()} | {"ApiKeyCache": "16M"}
+SERVER = DEFAULTS | {name: time.default for name, time in TIMES.items()} | {
+    "ApiKeyCache": "16M", "ApiKeyTeamsTable": "api_key_team_members",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -479,6 +579,15 @@ def overrides(make_module_httpd, module_database):
 def test_server_directives_are_refused_in_htaccess(overrides, keys, directive):
     (overrides.htdocs / "all" / ".htaccess").write_text(f"{directive} {SERVER[directive]}\n")
     overrides.expect(rf"\.htaccess: {directive} not allowed here")
+    assert overrides.get("/all/", keys["alice"]).status == 500
+
+
+@pytest.mark.parametrize("around", ["{}", '<Files "*">\n{}\n</Files>', '<If "true">\n{}\n</If>'])
+@pytest.mark.parametrize("directive", MANAGING)
+def test_managing_is_refused_in_htaccess(overrides, keys, directive, around):
+    """Whoever may write there must not make keys for all the server."""
+    (overrides.htdocs / "all" / ".htaccess").write_text(around.format(f"{directive} {MANAGING[directive][0]}") + "\n")
+    overrides.expect(rf"\.htaccess: {directive} not allowed (here|in <\w+> context)")
     assert overrides.get("/all/", keys["alice"]).status == 500
 
 

@@ -43,7 +43,8 @@ def assert_refused(httpd, config, line, message):
 
 def where_allowed(line):
     """Some of our directives stand in the server, the others in its sections."""
-    sections = ("ApiKeyHeader", "ApiKeyUserKeys", "ApiKeyTeamKeys", "ApiKeyOptional", "ApiKeyForward", "ApiKeyExport")
+    sections = ("ApiKeyHeader", "ApiKeyUserKeys", "ApiKeyTeamKeys", "ApiKeyOptional", "ApiKeyForward", "ApiKeyExport",
+                "ApiKeyManage", "ApiKeyScopes", "ApiKeyMaxKeys")  # fmt: skip
     return f'<Location "/x/">\n{line}\n</Location>' if line.split()[0] in sections else line
 
 
@@ -91,6 +92,30 @@ BAD_VALUES = [
     ("ApiKeyExport", "ApiKeyExport takes one argument, .*"),
     ("ApiKeyExport Environment", "ApiKeyExport takes None, Env, Headers or All, not 'Environment'"),
     ("ApiKeyExport Env Headers", "ApiKeyExport takes one argument, .*"),
+    ("ApiKeyManage", "ApiKeyManage takes 1-2 arguments, .*"),
+    ("ApiKeyManage Everybody", "ApiKeyManage takes Self or Admin, with ByKey behind it .*, not 'Everybody'"),
+    ("ApiKeyManage Self Admin", "ApiKeyManage takes Self or Admin, .*, not 'Self Admin'"),
+    ("ApiKeyManage ByKey", "ApiKeyManage takes Self or Admin, .*, not 'ByKey'"),
+    ("ApiKeyManage None ByKey", "ApiKeyManage takes Self or Admin, .*, not 'None ByKey'"),
+    ("ApiKeyManage Self ByKey ByKey", "ApiKeyManage takes 1-2 arguments, .*"),
+    ("ApiKeyScopes", "ApiKeyScopes takes one or more scopes, or None"),
+    ("ApiKeyScopes a a", "ApiKeyScopes: 'a' is given twice"),
+    ("ApiKeyScopes *", r"ApiKeyScopes: '\*' is not a scope: printable ASCII .*"),
+    ("ApiKeyScopes 'a b'", "ApiKeyScopes: 'a b' is not a scope: .*"),
+    ('ApiKeyScopes "" a', "ApiKeyScopes: '' is not a scope: .*"),
+    ("ApiKeyScopes caf\u00e9", "ApiKeyScopes: 'caf.*' is not a scope: .*"),
+    ("ApiKeyMaxKeys", "ApiKeyMaxKeys takes one argument, .*"),
+    ("ApiKeyMaxKeys 0", "ApiKeyMaxKeys takes a number from 1 to 1000000, not '0'"),
+    ("ApiKeyMaxKeys -1", "ApiKeyMaxKeys takes a number from 1 to 1000000, not '-1'"),
+    ("ApiKeyMaxKeys +1", r"ApiKeyMaxKeys takes a number from 1 to 1000000, not '\+1'"),
+    ("ApiKeyMaxKeys 1000001", "ApiKeyMaxKeys takes a number from 1 to 1000000, not '1000001'"),
+    ("ApiKeyMaxKeys 99999999999999999999", "ApiKeyMaxKeys takes a number from 1 to 1000000, not '9{20}'"),
+    ("ApiKeyMaxKeys 10k", "ApiKeyMaxKeys takes a number from 1 to 1000000, not '10k'"),
+    ("ApiKeyTeamsTable", "ApiKeyTeamsTable takes one argument, .*"),
+    ('ApiKeyTeamsTable "teams; DROP TABLE x"', "ApiKeyTeamsTable takes the name of a table or view, .*"),
+    ("ApiKeyTeamsTable a.b.c", "ApiKeyTeamsTable takes the name of a table or view, .*, not 'a.b.c'"),
+    ("ApiKeyTeamsTable a.", "ApiKeyTeamsTable takes the name of a table or view, .*"),
+    ("ApiKeyTeamsTable a`b", "ApiKeyTeamsTable takes the name of a table or view, .*"),
     ("ApiKeyCache", "ApiKeyCache takes one argument, .*"),
     ('ApiKeyCache ""', "ApiKeyCache takes one argument, .*"),
     ("ApiKeyCache 16M 32M", "ApiKeyCache takes one argument, .*"),
@@ -152,10 +177,23 @@ def test_bad_value(httpd, peppers, line, message):
      "ApiKeyCache off", "ApiKeyCache 4M", "ApiKeyCache 4096k", "ApiKeyCache 4194304", "ApiKeyCache 1g",
      "ApiKeyCache 256G", "ApiKeyCacheTTL 1ms", "ApiKeyCacheTTL 8784h", "ApiKeyCacheTTL 5min", "ApiKeyNegativeTTL 0",
      "ApiKeyStale 0", "ApiKeyStale 0s", "ApiKeyStale 1h", "ApiKeyTimeout 10ms", "ApiKeyTimeout 2s", "ApiKeyRefresh OFF",
-     "ApiKeyRefresh 100ms", "ApiKeyUsage off", "ApiKeyUsage 1s", "ApiKeyUsage 1000ms"],
+     "ApiKeyRefresh 100ms", "ApiKeyUsage off", "ApiKeyUsage 1s", "ApiKeyUsage 1000ms", "ApiKeyManage none", "ApiKeyMaxKeys 1",
+     "ApiKeyMaxKeys 1000000", "ApiKeyScopes none", "ApiKeyScopes a none b:*", "ApiKeyTeamsTable teams",
+     "ApiKeyTeamsTable my_site.team_members"],
 )  # fmt: skip
 def test_good_value(httpd, peppers, line):
     assert said(httpd, where_allowed(line)) is None
+
+
+@pytest.mark.parametrize("line", ["ApiKeyManage Self", "ApiKeyScopes a", "ApiKeyMaxKeys 1"])
+@pytest.mark.parametrize("around, message", [
+    ('<Files "x">\n{}\n</Files>', "must stand in a <Location> or <Directory>, .*"),
+    ('<If "true">\n{}\n</If>', "must stand in a <Location> or <Directory>, .*"),
+    ('<Location "/x/*">\n{}\n</Location>', "stands in a section with wildcards, .* write <LocationMatch> .*"),
+    ('<Directory "/x/*">\n{}\n</Directory>', "stands in a section with wildcards, .*"),
+])  # fmt: skip
+def test_managing_in_a_section_without_a_path(httpd, line, around, message):
+    assert_refused(httpd, around.format(line), line, f"{line.split()[0]} {message}")
 
 
 def test_more_memory_than_can_be_had(make_httpd):
@@ -266,9 +304,11 @@ USES = {
     "authtype apikey": '<Location "/x/">\nauthtype apikey\n</Location>',
     'AuthType "Bearer"': '<Directory "/">\nAuthType "Bearer"\n</Directory>',
     "AuthBasicProvider file apikey": '<Directory "/">\nAuthType Basic\nAuthBasicProvider file apikey\n</Directory>',
+    "ApiKeyManage Self": '<Location "/x/">\nApiKeyManage Self\n</Location>',
     "AuthType ApiKey": '<Directory "/">\n<Files "x">\n<If "true">\nAuthType ApiKey\n</If>\n</Files>\n</Directory>',
 }
-DIRECTIVE = {"authtype": "AuthType", "authbasicprovider": "AuthBasicProvider"}  # as httpd spells them
+# As httpd spells them.
+DIRECTIVE = {"authtype": "AuthType", "authbasicprovider": "AuthBasicProvider", "apikeymanage": "ApiKeyManage"}
 HOST = "<VirtualHost *:80>\n{}\n</VirtualHost>\n"
 
 
@@ -288,8 +328,9 @@ def test_no_dbdriver(httpd, line, around):
     ["", "ApiKeyPrefix acme", HOST.format(""),
      '<Location "/x/">\nAuthType Basic\nAuthBasicProvider file\n</Location>', "DBDMax 1",
      '<AuthnProviderAlias file apikey-like>\n</AuthnProviderAlias>\n<Location "/x/">\nAuthBasicProvider apikey-like\n'
-     "</Location>", '<Location "/x/">\nAuthName "Bearer of apikey"\n</Location>'],
-    ids=["nothing", "directives", "host", "Basic", "pool", "alias", "AuthName"],
+     "</Location>", '<Location "/x/">\nAuthName "Bearer of apikey"\n</Location>',
+     '<Location "/x/">\nSetHandler apikey-manage\nApiKeyManage None\n</Location>'],
+    ids=["nothing", "directives", "host", "Basic", "pool", "alias", "AuthName", "manage"],
 )  # fmt: skip
 def test_unused_it_asks_for_nothing(httpd, config):
     assert said(httpd, config) is None

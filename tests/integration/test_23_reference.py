@@ -11,6 +11,7 @@ from harness import MODULE, ROOT
 from harness.apps import Cgi, HttpApp
 from harness.httpd import MODULES
 from harness.keyfmt import insert_key, mint, mistyped
+from managed import LOGIN, PATIENT, Caller, write_people
 
 REFERENCE = (ROOT / "conf" / "reference.conf").read_text()
 FIELDS = {
@@ -42,7 +43,8 @@ DIRECTIVES = {entry["Directive"].split()[0]: entry for entry in ENTRIES if "Dire
 VARIABLES = {entry["Variable"]: entry for entry in ENTRIES if "Variable" in entry}
 TIMES = [name for name, entry in DIRECTIVES.items() if re.match(r"\w+ time\b", entry["Directive"])]
 # Those of which a single answer tells what they are set to.
-ANSWERED = [name for name in DIRECTIVES if name not in TIMES and name != "ApiKeyCache"]
+MANAGING = ["ApiKeyManage", "ApiKeyScopes", "ApiKeyMaxKeys", "ApiKeyTeamsTable"]
+ANSWERED = [name for name in DIRECTIVES if name not in [*TIMES, *MANAGING, "ApiKeyCache"]]
 
 
 # -- its shape ---------------------------------------------------------------------------------------------------
@@ -72,7 +74,7 @@ def test_lines_are_those_there_are():
 
 
 def test_context_and_override_go_together():
-    override = {"global": "none", "server": "none", "directory": "AuthConfig"}
+    override = {"global": "none", "server": "none", "location": "none", "directory": "AuthConfig"}
     for entry in ENTRIES:
         if "Context" in entry:
             assert entry["Override"] == override[entry["Context"]], entry
@@ -108,21 +110,24 @@ def test_directives_are_those_of_the_module(make_httpd):
 AROUND = {
     "global": ["{}"],
     "host": ["<VirtualHost *:80>\n{}\n</VirtualHost>"],
-    "directory": [
-        f"<{section}>\n{{}}\n</{section.split()[0]}>"
-        for section in ('Directory "/x"', 'Location "/x"', 'Files "x"', 'If "true"')
-    ],
-}
+    "location": ['<Directory "/x">\n{}\n</Directory>', '<Location "/x">\n{}\n</Location>',
+                 '<Location "/x">\n<If "true">\n{}\n</If>\n</Location>'],
+    "directory": ['<Files "x">\n{}\n</Files>', '<If "true">\n{}\n</If>'],
+}  # fmt: skip
+# The example and the default need a database that nobody asks.
+DBD = 'DBDriver mysql\nDBDParams "group=none"\n'
 
-
-MAY_STAND_IN = {"global": ("global",), "server": ("global", "host"), "directory": ("directory",)}
+MAY_STAND_IN = {
+    "global": ("global",), "server": ("global", "host"), "location": ("location",),
+    "directory": ("location", "directory"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", DIRECTIVES)
 def test_stated_context(unstarted, name):
     """Where the reference says so, the example and the default are accepted; elsewhere they are not."""
     entry = DIRECTIVES[name]
-    refused = rf"{name} (not allowed (here|in <)|cannot occur within <VirtualHost> section)"
+    refused = rf"{name} (not allowed (here|in <)|cannot occur within <VirtualHost> section|must stand in a <Loc)"
     for context, sections in AROUND.items():
         for around in sections:
             for line in (entry["Example"], f"{name} {entry['Default']}"):
@@ -137,7 +142,8 @@ def test_all_examples_together(unstarted):
     server, directory = [], []
     for entry in ENTRIES:
         if "Context" in entry:
-            (directory if entry["Context"] == "directory" else server).append(here(entry["Example"]))
+            inside = entry["Context"] in ("directory", "location")
+            (directory if inside else server).append(here(entry["Example"]))
     log = re.findall(r"(?m)^#(LogFormat .*)$", REFERENCE)
     assert len(server) >= 11 and len(directory) >= 14 and len(log) == 1
     unstarted.config = "\n".join([*server, *log, '<Directory "/x">', *directory, "</Directory>"])
@@ -157,8 +163,8 @@ def _milliseconds(text):
 def test_default_times_are_as_stated():
     """No test waits for five minutes: this one reads them in the source."""
     directives, config = ((ROOT / "src" / "httpd" / name).read_text() for name in ("directives.c", "config.c"))
-    members = dict(re.findall(r'INTERVAL\("(\w+)", (\w+),', directives))
-    defaults = dict(re.findall(r"conf->(\w+) = interval\(conf->\1, ([\d *]+)\)", config))
+    members = dict(re.findall(r'INTERVAL\("(\w+)", ([\w.]+),', directives))
+    defaults = dict(re.findall(r"conf->([\w.]+) = interval\(conf->\1, ([\d *]+)\)", config))
     inside = {name: math.prod(map(int, defaults[member].split("*"))) for name, member in members.items()}
     assert inside == {name: _milliseconds(DIRECTIVES[name]["Default"]) for name in TIMES}
     assert all(_milliseconds(DIRECTIVES[name]["Example"].split()[1]) != inside[name] for name in TIMES)
@@ -172,6 +178,36 @@ def test_default_size_is_as_stated(make_httpd):
     assert capacity("") == capacity(f"ApiKeyCache {entry['Default']}")
     assert 75_000 < capacity("") < 85_000 and 1_000_000 < capacity(entry["Example"])  # as it says
 
+
+
+def _managing(make_httpd, database, line):
+    """What a user is told where a line stands, by a server whose other lines are the examples."""
+    name = line.lstrip("# ").split()[0]
+    lines = {other: DIRECTIVES[other]["Example"] for other in MANAGING} | {name: line}
+    database.sql("CREATE DATABASE IF NOT EXISTS site; CREATE OR REPLACE TABLE site.team_members"
+                 " (team_id TEXT, user_id TEXT, manage_api_keys BOOL);"
+                 "INSERT INTO site.team_members VALUES ('theirs', 'alice', TRUE);"
+                 "REPLACE INTO api_key_team_members VALUES ('ours', 'alice', TRUE)")  # fmt: skip
+    place = "\n".join(text for other, text in lines.items() if other != "ApiKeyTeamsTable")
+    httpd = make_httpd(
+        f'{PATIENT}\n{lines["ApiKeyTeamsTable"]}\n<Location "/keys">\nSetHandler apikey-manage\n{LOGIN}\n{place}\n</Location>',
+        dbd=database.dbd_params(), start=False,
+    )  # fmt: skip
+    write_people(httpd)
+    httpd.expect(r"AK011[3-9]")
+    httpd.start()
+    alice = Caller(httpd, user="alice")
+    me, teams = alice.ask("/me"), alice.ask("/teams")
+    if me.status != 200:
+        return me.status
+    return {key: me.json()[key] for key in ("manage", "scopes", "limits")} | teams.json()
+
+
+@pytest.mark.parametrize("name", MANAGING)
+def test_defaults_of_managing(make_httpd, database, name):
+    default = _managing(make_httpd, database, f"{name} {DIRECTIVES[name]['Default']}")
+    assert default == _managing(make_httpd, database, f"# {name}")
+    assert default != _managing(make_httpd, database, DIRECTIVES[name]["Example"])
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,8 @@
 """Each configuration in conf/examples does what it says: with the modules it names and nothing changed but the values
 of its Define lines."""
 
+import base64
+import hashlib
 import re
 
 import pytest
@@ -9,6 +11,7 @@ from harness import ROOT
 from harness.apps import Cgi, Fpm, HttpApp
 from harness.keyfmt import insert_key, mint, mistyped
 from judged import basic
+from managed import Caller, error
 
 FOLDER = ROOT / "conf" / "examples"
 # What any httpd has that serves files, and what authn_apikey.load depends on.
@@ -25,9 +28,9 @@ def keys(module_database):
 
 @pytest.fixture
 def make_example(make_httpd, module_database):
-    """make_example("cgi.conf", API_URL="/x") starts a server with the example."""
+    """make_example("cgi.conf", API_URL="/x") starts a server with the example, and perhaps something before it."""
 
-    def make(name, **values):
+    def make(name, before="", **values):
         text = (FOLDER / name).read_text()
         httpd = make_httpd(start=False, dbd=module_database.dbd_params())
         named = re.search(r"(?m)^# Modules: authn_apikey (.*)$", text)[1].split()
@@ -35,7 +38,7 @@ def make_example(make_httpd, module_database):
         for variable, value in values.items():
             text, found = re.subn(rf"(?m)^Define {variable} .*$", f'Define {variable} "{value}"', text)
             assert found == 1, f"{name} does not define {variable}"
-        httpd.config = text
+        httpd.config = before + text
         return httpd.start()
 
     return make
@@ -170,7 +173,44 @@ def test_cors_lets_nothing_else_in_without_a_key(make_example, pages, keys):
         assert httpd.get("/api/", keys["alice"], headers=headers, method=method).status == 200
 
 
+def test_metrics(make_example):
+    httpd = make_example("metrics.conf")
+    answer = httpd.get("/apikey-metrics")
+    assert answer.status == 200 and 'apikey_requests_total{status="valid"} 0\n' in answer.text
+
+
+@pytest.fixture
+def accounts(mariadb, module_database):
+    """Those of grants.sql, to log in with."""
+    mariadb.sql("".join(f"DROP USER IF EXISTS apikey_{name}@localhost;" for name in ("check", "manage", "admin", "definer")))
+    module_database.sql((ROOT / "conf" / "grants.sql").read_text())
+    mariadb.sql("ALTER USER apikey_manage@localhost IDENTIFIED BY 'secret' ACCOUNT UNLOCK")
+    return module_database.dbd_params("apikey_manage", "secret")
+
+
+def test_manage(make_example, scratch, accounts):
+    folder = scratch.folder("people")
+    folder.chmod(0o755)
+    passwords = {name: base64.b64encode(hashlib.sha1(name.encode()).digest()).decode() for name in ("alice", "root")}
+    (folder / "people").write_text("".join(f"{name}:{{SHA}}{text}\n" for name, text in passwords.items()))
+    www = '<VirtualHost *:${port}>\nServerName www\n<Location "/">\nAuthType Bearer\nRequire apikey\n</Location>\n</VirtualHost>\n'
+    httpd = make_example("manage.conf", www, KEYS_HOST="keys", KEYS_PORT="${port}", KEYS_PEOPLE=folder / "people",
+                         KEYS_DBD=accounts)  # fmt: skip
+    host = [("Host", "keys")]
+    alice, root = Caller(httpd, "", user="alice", headers=host), Caller(httpd, "/admin", user="root", headers=host)
+    assert Caller(httpd, "", headers=host).ask("/me").status == 401
+    made = alice.created(scopes=["orders:read"])
+    assert httpd.get("/", made["value"], headers=[("Host", "www")]).text == "hello\n"
+    assert alice.ask("/me").json()["limits"]["max_keys"] == 20
+    assert error(alice.create(scopes=["else"])) == (400, "SCHEMA_ERROR")
+    httpd.expect(r"AH01631: user alice: authorization failure")
+    assert Caller(httpd, "/admin", user="alice", headers=host).ask("/me").status in (401, 403)
+    assert root.revoke(made["id"]).status == 200
+    httpd.expect(r"AK0003: API key revoked")
+    assert httpd.get("/", made["value"], headers=[("Host", "www")]).status == 401
+
+
 def test_every_example_is_tested():
     tests = [f"test_{path.stem.replace('-', '_')}" for path in FOLDER.glob("*.conf")]
-    assert len(tests) >= 6
+    assert len(tests) >= 7
     assert [name for name in tests if name not in globals()] == []

@@ -37,11 +37,20 @@ WAYS = {
     "script": "DirectoryIndex to-{place}\nOptions +ExecCGI\nSetHandler cgi-script",
 }
 
+# An open place that gives its program a credential of the site's own.
+GIVEN = 'Require all granted\nRequestHeader set Authorization "Bearer of-the-site"'
+
 # What a key from the Authorization header meets there; the user's has the scope, the team's has not.
 MET = {
     ("users", "team"): 401, ("admin", "team"): 403, ("header", "user"): 401, ("header", "team"): 401,
     ("basic", "user"): 401, ("basic", "team"): 401,
 }  # fmt: skip
+
+# What a .htaccess says lives as long as the subrequest that has read it; these are as long as each other.
+HTACCESS = {
+    "ht-one": f"ApiKeyHeader X-API-Key\n{ANY_KEY}",
+    "ht-two": "ApiKeyHeader X-Abc-Def\nRequire all granted",
+}
 
 # Files of another policy than their directory's: (directory, file).
 FILES = {
@@ -61,6 +70,11 @@ CONFIG = """
     RewriteRule "^/server-(\\w+)$" "/$1/env" [PT]
     RewriteRule "^/ahead-(\\w+)$" "-" [E=AHEAD:%{LA-U:REMOTE_USER}]
     RewriteRule "^/ahead-(\\w+)$" "/$1/env" [PT]
+    RewriteRule "^/ht-ahead$" "/ht-one/env.cgi" [NS]
+    RewriteRule "^/ht-one/" "-" [NS,E=ONE:%{LA-U:REMOTE_USER}]
+    RewriteRule "^/ht-one/" "/ht-two/env.cgi" [NS]
+    RewriteRule "^/ht-two/" "-" [NS,E=TWO:%{LA-U:REMOTE_USER}]
+    RewriteRule "^/ht-two/" "-" [NS,PT]
 </VirtualHost>
 <Location "/">
     CGIPassAuth On
@@ -115,13 +129,24 @@ def config(cgi, fpm):
         yield section("Location", f"/{place}/", policy)
         for way, lines in WAYS.items():
             yield section("Directory", f"${{htdocs}}/{way}-{place}", ANY_KEY, lines.format(place=place))
+    yield f'ScriptAlias "/given/" "{cgi.folder}/"'
+    yield section("Location", "/given/", GIVEN)
+    for way, lines in WAYS.items():
+        yield section("Directory", f"${{htdocs}}/{way}-given", ANY_KEY, lines.format(place="given"))
+    for name in HTACCESS:
+        runs = "AllowOverride AuthConfig\nOptions +ExecCGI\nAddHandler cgi-script .cgi"
+        yield section("Directory", f"${{htdocs}}/{name}", runs)
     for name, (directory, file) in FILES.items():
         runs = "Options +ExecCGI\nAddHandler cgi-script .cgi\nDirectoryIndex index.cgi"
         yield section("Directory", f"${{htdocs}}/{name}", runs, directory, section("Files", "index.cgi", file))
 
 
 def lay_out(htdocs):
-    for place in PLACES:
+    for name, lines in HTACCESS.items():
+        (htdocs / name).mkdir()
+        (htdocs / name / ".htaccess").write_text(lines + "\n")
+        script(htdocs / name / "env.cgi", CGI_SCRIPT)
+    for place in [*PLACES, "given"]:
         for way in WAYS:
             (htdocs / f"{way}-{place}").mkdir()
         (htdocs / f"include-{place}" / "page").write_text(f'<!--#include virtual="/{place}/env" -->')
@@ -233,6 +258,13 @@ def test_redirected_to_where_another_key_counts(server, keys, identity, asked, w
     assert keys["user"][1] not in str(seen.all) and keys["other"][1] not in str(seen.all)
 
 
+@pytest.mark.parametrize("way", ["action", "rewrite", "include", "script"])
+def test_redirected_to_where_a_credential_is_given(server, keys, identity, way):
+    """What mod_headers sets is the administrator's, not the caller's."""
+    seen = told(server.get(f"/{way}-given/", keys["user"][1]))
+    assert (seen.env, seen.headers["authorization"]) == (identity["user"], "Bearer of-the-site")
+
+
 @pytest.mark.skipif(not HAS_HTTP2, reason="no HTTP/2 here")
 def test_redirected_over_http2(server, keys, identity):
     for answer in server.http2([f"/{way}-open/" for way in WAYS], keys["team"][1]):
@@ -284,6 +316,13 @@ def test_rewritten_by_the_server(server, keys, identity, asked, way, place, owne
         assert seen.env == identity[owner]
         assert seen.all.get("AHEAD") == ("alice" if way == "ahead" else None)
         assert keys[owner][1] not in str(seen.all)
+
+
+def test_withheld_where_the_htaccess_that_named_the_header_is_gone(server, keys):
+    """With the subrequest of %{LA-U:REMOTE_USER}, whose memory the next one uses."""
+    seen = told(server.get("/ht-ahead", headers=[("X-API-Key", keys["user"][1])]))
+    assert (seen.all.get("ONE"), seen.all.get("TWO")) == ("alice", "")
+    assert keys["user"][1] not in str(seen.all)
 
 
 # -- subrequests -----------------------------------------------------------------------------------------------

@@ -88,11 +88,15 @@ def test_a_digest_from_elsewhere_is_imported(database, store):
 
 def life(number):
     """The same life as events, whoever led it."""
-    return ["created", "updated description", "rotated", "updated ends", "rotated", "updated ends", "updated ends", "revoked"]
+    return ["created", "updated description", "rotated 1 ends", "rotated 2 ends", "revoked"]
 
 
 def short(events):
-    return [f"{event} {'ends' if ' ends ' in detail else '' if event == 'rotated' else detail}".strip() for event, _, _, detail in events]
+    """A rotation with how many secrets it ended."""
+    return [
+        f"{event} {detail.count(' ends ')} ends" if event == "rotated" else f"{event} {detail}".strip()
+        for event, _, _, detail in events
+    ]
 
 
 def test_every_way_leaves_the_same_trail(database, store):
@@ -118,6 +122,48 @@ def test_every_way_leaves_the_same_trail(database, store):
     )
     for number in (by_store, by_call, by_hand):
         assert short(trail(database, f"key_id = {number}")) == life(number)
+
+
+def test_one_rotation_is_one_event(database):
+    """With what it does to the secrets before it; what others do, and what is done later, is an event of its own."""
+    number = int(database.sql("CALL api_key_create('user', 'alice', '', '', NULL)")[0]["id"])
+
+    def rotate(grace):
+        return database.sql(f"CALL api_key_rotate({number}, {grace})")[0]["api_key"][-4:]
+
+    def ends():
+        rows = database.sql(f"SELECT last_four, expires_at FROM api_key_secrets WHERE key_id = {number} ORDER BY created_at")
+        return {row["last_four"]: row["expires_at"] for row in rows}
+
+    [first] = ends()
+    second = rotate(60)
+    assert trail(database)[1:] == [("rotated", number, "user alice", f"secret ...{second}; ...{first} ends {ends()[first]}")]
+    third = rotate(0)
+    event, _, _, detail = last(database)
+    assert (len(trail(database)), event) == (3, "rotated") and detail.startswith(f"secret ...{third}; ")
+    assert {f"...{old} ends {ends()[old]}" for old in (first, second)} == set(detail.split("; ")[1:])
+
+    end = f"UPDATE api_key_secrets SET expires_at = '2099-01-01' WHERE key_id = {number} AND last_four = '{third}'"
+    never = end.replace("'2099-01-01'", "NULL")
+    alone = ("updated", number, "user alice", f"secret ...{third} ends 2099-01-01 00:00:00.000")
+    for somebody in ("SET @apikey_actor = 'zoe'", "SET @apikey_client = '192.0.2.7'"):
+        database.sql(f"{never}; DELETE FROM api_key_events WHERE event = 'updated'; {somebody}; {end}")
+        assert (last(database), len(trail(database))) == (alone, 4)
+    database.sql(f"{never}; DELETE FROM api_key_events WHERE event = 'updated';"
+                 f"UPDATE api_key_events SET happened_at = happened_at - INTERVAL 11 SECOND; {end}")  # fmt: skip
+    assert (last(database), len(trail(database))) == (alone, 4)
+
+
+def test_a_rotation_that_ends_five_secrets_is_told_whole(database):
+    number = int(database.sql("CALL api_key_create('user', 'alice', '', '', NULL)")[0]["id"])
+    database.sql("".join(f"CALL api_key_rotate({number}, {grace});" for grace in (60, 60, 60, 60, 0)))
+    assert [event[0] for event in trail(database)] == ["created"] + ["rotated"] * 5
+    new, *ended = last(database)[3].split("; ")
+    secrets = database.sql(f"SELECT last_four, expires_at FROM api_key_secrets WHERE key_id = {number}")
+    assert len(ended) == 5 and {new, *ended} == {
+        f"...{row['last_four']} ends {row['expires_at']}" if row["expires_at"] else f"secret ...{row['last_four']}"
+        for row in secrets
+    }
 
 
 def test_no_digest_and_no_secret_is_on_record(database, store):

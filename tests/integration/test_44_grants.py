@@ -149,7 +149,7 @@ def test_a_manager_can_manage(database, make_store, scratch, account):
     assert store.outcome("rotate", number, 60, "request", **acting) == "done"
     assert store.outcome("rotate", number, 0, **acting) == "done"
     assert store.outcome("change", number, "new", "revoke", **acting) == "done"
-    assert len(store("secrets", number)) == 3 and len(store("events", number, 0, 0, 9)) == 8
+    assert len(store("secrets", number)) == 3 and len(store("events", number, 0, 0, 9)) == 5
     assert store("check", input=key + "\n")[0][0] == number
     assert store("may", "api_key_team_members", "blue", "alice") == [["no"]]
     assert store("teams", "api_key_team_members", "alice") == []

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from harness.httpd import MPM
 from harness.keyfmt import digest, insert_key, mint, mistyped
 from harness.process import VALGRIND, gone, wait_for
 
@@ -342,6 +343,7 @@ def waiting_requests(port):
 
 
 @pytest.mark.skipif(VALGRIND, reason="one slow process there")
+@pytest.mark.skipif(MPM == "prefork", reason="a child has one request at a time there")
 def test_a_thousand_requests_with_one_unknown_key_are_one_query_per_child(make_httpd, module_database):
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
@@ -426,6 +428,32 @@ def test_a_graceful_restart_under_load_keeps_the_cache(make_httpd, module_databa
             assert set(statuses(httpd, keys)) == {200}
     assert set(load.statuses) == {200}
     assert queries.count == 0
+
+
+def many_hosts(prefixes):
+    return "".join(host(prefix, f"ApiKeyPrefix {prefix}\n") for prefix in prefixes)
+
+
+@pytest.mark.skipif(VALGRIND, reason="no graceful restart there")
+def test_graceful_restarts_may_bring_any_number_of_realms_one_after_the_other(make_httpd, module_database):
+    httpd = make_httpd(QUIET + PLACES, dbd=module_database.dbd_params())
+    base = httpd.config
+    for prefixes in [[f"{name}{number}" for number in range(9)] for name in ("one", "two", "three")]:
+        keys = {prefix: insert_key(module_database, "user", prefix, prefix=prefix)[1] for prefix in prefixes}
+        httpd.config = base + many_hosts(prefixes)
+        httpd.graceful()
+        for _ in range(2):
+            owners = {prefix: httpd.get("/any/", key, at(prefix)).header("X-Owner") for prefix, key in keys.items()}
+            assert owners == {prefix: prefix for prefix in prefixes}
+
+
+@pytest.mark.parametrize("others, allowed", [(15, True), (16, False)])
+def test_no_more_realms_than_there_are_places(make_httpd, module_database, others, allowed):
+    """The main server has one too. httpd -t says so: a graceful restart that fails would end the server."""
+    config = PLACES + many_hosts(f"many{number}" for number in range(others))
+    status, output = make_httpd(config, start=False, dbd=module_database.dbd_params()).configtest()
+    message = "AK0110: more than 16 different databases, peppers or prefixes; let virtual hosts share them"
+    assert (status == 0, message in output) == (allowed, not allowed)
 
 
 class Held:

@@ -45,9 +45,16 @@ cpp_check() {
         $product
 }
 
+# The types that the comments of the page's files promise.
+types() {
+    tsc --noEmit --allowJs --checkJs --target esnext --module esnext --moduleResolution node \
+        --lib esnext,dom,dom.iterable src/web/*.js
+}
+
 check 'clang-format' clang_format
 check 'gcc -fanalyzer' analyser
 check 'clang-tidy' tidy
 check 'cppcheck' cpp_check
+check 'types of src/web' types
 check 'house rules' /usr/bin/python3 tests/lint/rules.py
 exit $failed

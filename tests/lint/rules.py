@@ -10,27 +10,28 @@ from pathlib import Path
 
 # Files of src/httpd, lowest first: a file includes only headers of lines above its own, or its own.
 LAYERS = [
-    ["config", "workers", "dbd_settings"],
-    ["board", "scrub"],
+    ["config", "workers", "dbd_settings", "mount", "origin", "query", "page"],
+    ["board", "scrub", "body"],
     ["cache", "breaker", "dbd"],
     ["request"],
-    ["credential", "caching", "feed"],
-    ["lookup", "usage", "settings"],
-    ["identity", "withhold", "timer"],
-    ["challenge", "check"],
-    ["basic"],
-    ["authn", "authz", "fixups", "vars", "config_check", "directives"],
+    ["credential", "caching", "feed", "job"],
+    ["lookup", "usage", "operation", "settings"],
+    ["identity", "withhold", "timer", "manage_json", "manage_access", "metrics"],
+    ["challenge", "check", "manage_keys", "manage_read"],
+    ["basic", "manage_answer"],
+    ["authn", "authz", "fixups", "vars", "config_check", "directives", "manage", "prometheus", "status", "token"],
 ]
 # Headers that only some files may see.
 RESERVED = {
     r"mod_dbd\.h|apr_dbd\.h": {"src/httpd/dbd.c"},
     r"mysql\.h|errmsg\.h": {"src/core/db.h", "src/core/db.c"},
     r"openssl/(?!crypto\.h).*": {"src/core/digest.c"},
-    r"jansson\.h": {"src/cli/print.h"},
+    r"jansson\.h": {"src/cli/print.h", "src/httpd/operation.h"},
     r"zlib\.h": {"src/core/keyfmt.c"},
 }
 OF_HTTPD = re.compile(r"httpd\.h|http_\w+\.h|ap_\w+\.h|mod_\w+\.h|util_\w+\.h|\.\./(httpd|cli)/.*")
 BANNED = re.compile(r"\b(sprintf|vsprintf|strcpy|strcat|strtok|sscanf|gets|atoi|atol|system|alloca)\s*\(")
+UNSAFE = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|srcdoc|document\.write|\beval\(|new Function|javascript:")
 LONGEST = 60
 
 complaints = []
@@ -118,10 +119,30 @@ def check_functions():
     said("functions", len(functions), 150)
 
 
+def check_web():
+    """What the page is made of: no way for text to become markup or code, and every text in one place, and used."""
+    paths = sources("src/web/*")
+    texts = {path: Path(path).read_text() for path in paths}
+    for path, text in texts.items():
+        for number, line in enumerate(text.split("\n"), 1):
+            if UNSAFE.search(line):
+                complaints.append(f"{path}:{number}: {UNSAFE.search(line)[0]} makes markup or code of text")
+            if len(line) > 120 and not path.endswith(".svg"):
+                complaints.append(f"{path}:{number}: {len(line)} characters")
+        if path.endswith(".js") and not text.startswith("// SPDX-License-Identifier: Apache-2.0\n"):
+            complaints.append(f"{path}: the first line is not the SPDX line")
+    shown = re.findall(r"^  (\w+):", texts["src/web/strings.js"], re.MULTILINE)
+    used = set(re.findall(r"\b\w+\b", "".join(text for path, text in texts.items() if not path.endswith("strings.js"))))
+    complaints.extend(f"src/web/strings.js: {name} is shown nowhere" for name in shown if name not in used)
+    said("files of the page", len(paths), 15)
+    said("texts of the page", len(shown), 80)
+
+
 check_layers()
 check_includes()
 check_text()
 check_functions()
+check_web()
 for complaint in complaints:
     print("      " + complaint)
 sys.exit(bool(complaints))

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures: one MariaDB for all tests, a database per test, httpd servers whose logs are read after every test."""
+"""Fixtures of integration and browser tests: one MariaDB for all, a database per test, httpd servers whose logs are
+read after every test."""
 
 import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import pytest
 from harness.apikeyctl import ApikeyCtl
@@ -100,6 +101,28 @@ def make_store(scratch):
 def store(database, make_store):
     """The store on the test's database."""
     return make_store(database)
+
+
+@pytest.fixture
+def empty(mariadb, scratch):
+    """apikeyctl on a database without tables, as (ctl, database)."""
+    made = mariadb.create_database(schema=False)
+    yield ApikeyCtl(made, scratch.folder("ctl")), made
+    made.drop()
+
+
+@pytest.fixture
+def pepper(scratch):
+    """pepper(octets, mode) writes a pepper file and returns its path."""
+    folder = scratch.folder("pepper")
+
+    def make(octets=b"p" * 32, mode=0o600):
+        path = folder / f"pepper{len(list(folder.iterdir()))}"
+        path.write_bytes(octets)
+        path.chmod(mode)
+        return path
+
+    return make
 
 
 @pytest.fixture
