@@ -81,6 +81,7 @@ static void write_check(char *out, const char *text, size_t len)
 
 bool apikey_keyfmt_intact(const char *text, size_t len)
 {
+    const char *random = text + len - BODY_LEN;
     char check[APIKEY_CHECK_LEN];
     unsigned int legal = 1;
     size_t i;
@@ -91,8 +92,8 @@ bool apikey_keyfmt_intact(const char *text, size_t len)
     }
     /* The check digits are, as they are those that we have written. */
 #pragma GCC unroll 8
-    for (i = len - BODY_LEN; i < len - APIKEY_CHECK_LEN; i++) {
-        legal &= is_base62(text[i]);
+    for (i = 0; i < APIKEY_RANDOM_LEN; i++) {
+        legal &= is_base62(random[i]);
     }
     return legal != 0;
 }
