@@ -147,7 +147,7 @@ def test_leak_to_applications(spied):
 def test_leak_to_the_database(spied, talkative):
     """Its log of all statements, its binary log and its tables hold no key."""
     log = talkative.general_log.read_bytes()
-    assert log.count(b"Execute") > 10
+    assert log.count(b"Execute") >= len(spied.secrets) - 2  # the mistyped and the cut one were not asked about
     talkative.sql("FLUSH LOGS")
     texts = {path: octets for path, octets in read_all(talkative.general_log.parent).items()}
     assert any(path.name.startswith("bin.") for path in texts)
