@@ -120,6 +120,18 @@ class Show:
         objections = list(_objections(answer.status, status, said, challenge, identity, told or {}))
         self._judge(objections)
 
+    def visit(self, what, path, login, status):
+        """One request with the login of a person instead of a key; the password is not shown."""
+        headers = [("Authorization", f"Basic {login}")] if login else []
+        answer = self.httpd.get(path, headers=headers)
+        print(f"\n  {what}")
+        print(f"  {dim('$')} curl{' -u alice' if login else ''} '{self.httpd.url(path)}'")
+        print(f"    {bold(answer.status)} {answer.reason}  {answer.header('Content-Type') or ''}")
+        if answer.status == 200 and "json" in answer.header("Content-Type"):
+            for key in answer.json()["items"]:
+                print(f"    {key['id']:>3}  …{key['value']['last_four']}  {key['description']}")
+        self._judge([] if answer.status == status else [f"status {answer.status} instead of {status}"])
+
     def _judge(self, objections):
         self.asked += 1
         if not objections:
@@ -230,6 +242,15 @@ def play(show, keys):
     )  # fmt: skip
 
 
+def sign_in(show, password):
+    """The page where Alice looks after her keys, and the API behind it, with and without her password."""
+    login = base64.b64encode(f"alice:{password}".encode()).decode()
+    show.chapter("Users look after their own keys")
+    for what, path in (("The page", "/keys/"), ("The API: Alice's keys", "/keys/user-api-keys?user_id=me")):
+        show.visit(f"{what}, as Alice", path, login, status=200)
+        show.visit(f"{what}, as nobody", path, None, status=401)
+
+
 def write_private(path, text):
     path.touch(0o600)
     path.write_text(text)
@@ -284,8 +305,10 @@ def run(scratch):
         httpd.expect(r"\[authn_apikey:warn\]", "AH01631: user alice: authorization failure")
         with httpd:
             print(f"  httpd     {httpd.url()}\n  database  {server.socket}")
+            print(f"  the page  {httpd.url('/keys/')}\n  its API   {httpd.url('/keys/user-api-keys?user_id=me')}")
             show = Show(httpd)
             play(show, keys)
+            sign_in(show, password)
             verdict = f"{show.asked - show.wrong} of {show.asked} answers as expected"
             print(f"\n{bold(verdict)}")
             sys.stdout.flush()
