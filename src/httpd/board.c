@@ -19,7 +19,10 @@ APLOG_USE_MODULE(authn_apikey);
 static const uint64_t layout = UINT64_C(0x61706b6579000004);
 static const char retained[] = "mod_authn_apikey segment"; /* an apr_shm_t */
 
-enum { LEASE_S = 30 };
+enum {
+    LEASE_S = 30,
+    LATER_MS = 1000 /* that two readings of the clock by two processes may be apart */
+};
 
 /* Set in post_config, only read by children. */
 static struct {
@@ -110,8 +113,9 @@ bool apikey_board_due(_Atomic int64_t *due_ms, int64_t now_ms, int64_t interval_
 {
     int64_t due = atomic_load(due_ms);
 
-    /* Also where the clock was set back by more than it could be due in. */
-    return (now_ms >= due || due > now_ms + interval_ms) &&
+    /* Also where the clock was set back by more than it could be due in; a little more, as who
+     * was here before may have read a later time. */
+    return (now_ms >= due || due > now_ms + interval_ms + LATER_MS) &&
            atomic_compare_exchange_strong(due_ms, &due, now_ms + interval_ms);
 }
 
