@@ -212,9 +212,10 @@ const char *cli_when_read(const char *text, int64_t now_ms, cli_direction_t dire
 
 const char *cli_when_write(char *out, int64_t ms)
 {
+    const int64_t last = INT64_MAX / 1000; /* what a row holds may be no time at all */
     apr_time_exp_t t;
 
-    apr_time_exp_gmt(&t, ms * 1000);
+    apr_time_exp_gmt(&t, (ms > last ? last : ms < -last ? -last : ms) * 1000);
     snprintf(out, CLI_WHEN_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", t.tm_year + 1900,
              t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec, t.tm_usec / 1000);
     return out;

@@ -173,16 +173,18 @@ static void written(void **state)
         {INT64_C(2147483648000), "2038-01-19T03:14:08.000Z"},
         {INT64_C(253402300799999), "9999-12-31T23:59:59.999Z"},
     };
+    char out[CLI_WHEN_SIZE];
     size_t i;
 
     (void)state;
     for (i = 0; i < COUNT(table); i++) {
-        char out[CLI_WHEN_SIZE];
         int64_t ms;
         check(table[i].text, strcmp(cli_when_write(out, table[i].ms), table[i].text) == 0);
         check(table[i].text,
               !cli_when_read(out, NOW, CLI_WHEN_AHEAD, &ms) && ms == table[i].ms);
     }
+    /* What is no time is written as some, not as another one. */
+    assert_string_equal(cli_when_write(out, INT64_MAX), "294247-01-10T04:00:54.775Z");
 }
 
 int main(void)
