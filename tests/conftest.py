@@ -171,7 +171,7 @@ def _app_factory(scratch):
     made = []
 
     def make(kind, *args, **options):
-        folder = [] if kind.__name__ == "HttpApp" else [scratch.folder(kind.__name__.lower())]
+        folder = [scratch.folder(kind.__name__.lower())] if kind.needs_folder else []
         made.append(kind(*folder, *args, **options))
         return made[-1].start()
 

@@ -7,7 +7,7 @@ set -eu
 
 packages='
 make gcc pkg-config
-apache2-bin apache2-dev libapr1-dev libaprutil1-dev libaprutil1-dbd-mysql
+apache2-bin apache2-dev libapr1-dev libaprutil1-dev libaprutil1-dbd-mysql libapache2-mod-auth-openidc
 libmariadb-dev libssl-dev libjansson-dev zlib1g-dev libcmocka-dev
 mariadb-server-core mariadb-client-core
 php-fpm uwsgi-core uwsgi-plugin-python3 curl

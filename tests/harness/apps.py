@@ -34,9 +34,10 @@ def application(environ, start_response):
 
 
 class App:
-    """What they have in common."""
+    """What they have in common. Those that need a folder are made with a new one."""
 
     modules = []
+    needs_folder = True
 
     def start(self):
         return self
@@ -140,7 +141,27 @@ class Uwsgi(App):
         return f'ProxyPass "{path}" "uwsgi://127.0.0.1:{self.port}{path}"'
 
 
-class HttpApp(App):
+class Served(App):
+    """Answers HTTP itself, with `handler`, for which it is server.app."""
+
+    needs_folder = False
+    handler = None
+
+    def start(self):
+        self._server = _Server(("127.0.0.1", 0), self.handler)
+        self._server.app = self
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+        return self
+
+    def stop(self):
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class HttpApp(Served):
     """An HTTP application, everything below `<path>`: {"method", "path", "headers" (pairs as received), "body"}.
 
     In the query of any path: `status=404`, and `header=Name:value` (repeatable) for the answer. `/cacheable` takes
@@ -151,23 +172,14 @@ class HttpApp(App):
     modules = ["proxy", "proxy_http"]
 
     def __init__(self):
+        self.handler = _Handler
         self.requests = []
         self.slow_started = threading.Event()
         self.slow_release = threading.Event()
 
-    def start(self):
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.app = self
-        self.port = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-        return self
-
     def stop(self):
         self.slow_release.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().stop()
 
     def config(self, path):
         return f'ProxyPass "{path}" "http://127.0.0.1:{self.port}"'

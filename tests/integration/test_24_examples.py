@@ -10,6 +10,7 @@ import pytest
 from harness import ROOT
 from harness.apps import Cgi, Fpm, HttpApp
 from harness.keyfmt import insert_key, mint, mistyped
+from harness.openid import CLIENT, SECRET, OpenIdProvider, Visitor
 from judged import basic
 from managed import Caller, error
 
@@ -208,6 +209,33 @@ def test_manage(make_example, scratch, accounts):
     assert root.revoke(made["id"]).status == 200
     httpd.expect(r"AK0003: API key revoked")
     assert httpd.get("/", made["value"], headers=[("Host", "www")]).status == 401
+
+
+def test_manage_openidc(make_example, make_app, keys):
+    provider = make_app(OpenIdProvider)
+    api = '<Location "/api">\nAuthType Bearer\nRequire apikey\n</Location>\n'
+    httpd = make_example("manage-openidc.conf", api, OPENID_METADATA=provider.metadata_url, OPENID_CLIENT=CLIENT,
+                         OPENID_SECRET=SECRET)  # fmt: skip
+    httpd.expect('OIDCProviderMetadataURL SHOULD be "https"', "AH01631: user dora: authorization failure")
+    (httpd.htdocs / "api").mkdir()
+    (httpd.htdocs / "api" / "index.html").write_text("hello\n")
+
+    def come(**claims):
+        provider.claims, visitor = claims, Visitor(httpd)
+        assert visitor.get("/keys/").header("Content-Type") == "text/html; charset=utf-8"
+        return Caller(httpd, headers=visitor.headers), Caller(httpd, "/keys/admin", headers=visitor.headers)
+
+    dora, dora_as_admin = come(sub="dora", email="d@example.org", groups=["people"])
+    made = dora.created(scopes=["orders:read"])
+    assert made["user_id"] == "dora" and [key["id"] for key in dora.items()] == [made["id"]]
+    assert httpd.get("/api/", made["value"]).text == "hello\n"
+    assert httpd.get("/api/", headers=dora.headers).status == 401
+    assert httpd.get("/keys/me", keys["alice"], headers=Visitor.LINK).status == 302
+    assert dora_as_admin.ask("/keys").status == 401
+    _, root = come(sub="root", groups=["people", "key-keepers"])
+    assert root.revoke(made["id"]).status == 200
+    httpd.expect(r"AK0003: API key revoked")
+    assert httpd.get("/api/", made["value"]).status == 401
 
 
 def test_every_example_is_tested():
