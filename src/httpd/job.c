@@ -10,6 +10,7 @@
 #include <apr_strings.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct apikey_job_t {
     apr_pool_t *pool;
@@ -23,6 +24,8 @@ struct apikey_job_t {
     bool changing;  /* the database is perhaps no longer as it was */
     bool changed;   /* it certainly is not */
     bool done;
+    int64_t asked_ms; /* when a connection was asked for; 0: not yet */
+    bool connected;   /* and there was one */
     apikey_job_end_t end;
 };
 
@@ -74,14 +77,17 @@ void apikey_job_changed(apikey_job_t *job)
     pthread_mutex_unlock(&mutex);
 }
 
-static bool is_abandoned(const apikey_job_t *job)
+/* Whether somebody waits, who then knows how far this has come. */
+static bool is_wanted(apikey_job_t *job, bool connected)
 {
-    bool abandoned;
+    bool wanted;
 
     pthread_mutex_lock(&mutex);
-    abandoned = job->abandoned;
+    wanted = !job->abandoned;
+    job->asked_ms = job->asked_ms ? job->asked_ms : apikey_now_ms();
+    job->connected = connected;
     pthread_mutex_unlock(&mutex);
-    return abandoned;
+    return wanted;
 }
 
 /* On one connection. Where that fails later than the first change, another one is not tried:
@@ -91,7 +97,7 @@ static apikey_db_status_t attempt(apikey_db_t *db, void *baton)
     apikey_job_t *job = baton;
     apikey_db_status_t rv = APIKEY_DB_FAILED;
 
-    if (is_abandoned(job)) {
+    if (!is_wanted(job, true)) {
         return rv;
     }
     rv = job->work(db, job->baton);
@@ -117,7 +123,7 @@ static void perform(void *baton, apr_pool_t *pool)
     const int64_t timeout = apikey_server_conf(job->server)->timeout;
     const char *why = NULL;
 
-    if (!is_abandoned(job)) {
+    if (is_wanted(job, false)) {
         apikey_dbd_run_for(timeout > APIKEY_DBD_PATIENCE_MS ? timeout : APIKEY_DBD_PATIENCE_MS,
                            job->server, pool, attempt, job, &why);
         job->why = apr_pstrdup(job->pool, why);
@@ -145,31 +151,86 @@ static apikey_job_end_t wait_for(apikey_job_t *job, int64_t ms)
     return end;
 }
 
+static unsigned int lane_of(const server_rec *s)
+{
+    return APIKEY_REALMS + (unsigned int)apikey_server_conf(s)->realm;
+}
+
+/* Only that no connection was to be had counts. What the database says to our statements, and
+ * how long it takes over them (a lock, a long list), is no reason not to check keys; nor is
+ * what it answers to them one to go on with look-ups that fail. */
+static void tell_breaker(const apikey_job_t *job, const char *why)
+{
+    int64_t asked_ms;
+
+    pthread_mutex_lock(&mutex);
+    asked_ms = job->connected ? 0 : job->asked_ms;
+    pthread_mutex_unlock(&mutex);
+    if (asked_ms && !apikey_workers_ending()) {
+        apikey_breaker_failed(job->server, asked_ms, why);
+    }
+}
+
+static apikey_db_status_t do_nothing(apikey_db_t *db, void *baton)
+{
+    (void)db;
+    (void)baton;
+    return APIKEY_DB_OK;
+}
+
+static atomic_bool probing[APIKEY_REALMS]; /* one at a time: a database that hangs gathers none */
+
+/* On a thread of workers.c. */
+static void probe(void *baton, apr_pool_t *pool)
+{
+    server_rec *s = baton;
+    const int64_t asked_ms = apikey_now_ms();
+    const char *why;
+
+    if (apikey_dbd_run(s, pool, do_nothing, NULL, &why) == APIKEY_DB_OK) {
+        apikey_breaker_succeeded(s, asked_ms, apikey_now_ms());
+    }
+    atomic_store(&probing[apikey_server_conf(s)->realm], false);
+}
+
+void apikey_job_probe(server_rec *s)
+{
+    atomic_bool *busy = &probing[apikey_server_conf(s)->realm];
+
+    if (apikey_breaker_is_open(s) && !atomic_load(&apikey_board_realm(s)->active) &&
+        !atomic_exchange(busy, true) &&
+        !(apikey_breaker_allows(s, apikey_now_ms()) &&
+          apikey_workers_do(lane_of(s), probe, s))) {
+        atomic_store(busy, false);
+    }
+}
+
 apikey_job_end_t apikey_job_run(apikey_job_t *job, apikey_job_fn work, void *baton,
                                 apr_pool_t *pool, const char **why)
 {
-    const apikey_server_conf_t *conf = apikey_server_conf(job->server);
-    const unsigned int lane = APIKEY_REALMS + (unsigned int)conf->realm;
+    const int64_t timeout = apikey_server_conf(job->server)->timeout;
     apikey_job_end_t end;
 
     if (apikey_breaker_is_open(job->server)) {
+        apikey_job_probe(job->server);
         *why = "it is known to be down (AK0020)";
         return APIKEY_JOB_NOT_DONE;
     }
     job->work = work;
     job->baton = baton;
     job->shares++; /* the thread's */
-    if (!apikey_workers_do(lane, perform, job)) {
+    if (!apikey_workers_do(lane_of(job->server), perform, job)) {
         job->shares--;
         *why = apikey_workers_ending()
                    ? "httpd is stopping"
                    : "too many ask at once, or no thread can be started (ulimit -u)";
         return APIKEY_JOB_NOT_DONE;
     }
-    end = wait_for(job, conf->timeout);
+    end = wait_for(job, timeout);
     *why = job->abandoned
                ? apr_psprintf(pool, "no answer within %" APR_INT64_T_FMT " ms (ApiKeyTimeout)",
-                              conf->timeout)
+                              timeout)
                : apr_pstrdup(pool, job->why);
+    tell_breaker(job, *why);
     return end;
 }

@@ -25,9 +25,10 @@ typedef enum {
 /* A new job for the database of a server, and the pool for all that belongs to it. */
 apikey_job_t *apikey_job_make(server_rec *s, apr_pool_t **pool);
 
-/* Has the work done and waits for it, for as long as ApiKeyTimeout. Unless it was done, `*why`
- * says what happened; it lives as long as `pool`. Only after APIKEY_JOB_DONE may the caller
- * look at what the work writes: it may still be at it. */
+/* Has the work done and waits for it, for as long as ApiKeyTimeout; not at all while the circuit
+ * breaker is open, which it is told where no connection was to be had. Unless it was done,
+ * `*why` says what happened; it lives as long as `pool`. Only after APIKEY_JOB_DONE may the
+ * caller look at what the work writes: it may still be at it. */
 apikey_job_end_t apikey_job_run(apikey_job_t *job, apikey_job_fn work, void *baton,
                                 apr_pool_t *pool, const char **why);
 
@@ -41,5 +42,9 @@ void apikey_job_changed(apikey_job_t *job);
 
 /* The caller's share in the job and its pool. */
 void apikey_job_release(apikey_job_t *job);
+
+/* Where the breaker is open and no key has been looked up, so that no look-up closes it: has a
+ * thread see, now and then, whether there are connections again. Returns at once. */
+void apikey_job_probe(server_rec *s);
 
 #endif

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "dbd.h"
 #include "feed.h"
+#include "job.h"
 #include "lookup.h"
 #include "settings.h"
 #include "usage.h"
@@ -99,6 +100,7 @@ static void tick_task(task_t *task, int64_t now)
     const bool feed_is_due = apikey_feed_due(task->feeder, now);
 
     if (!atomic_load(&apikey_board_realm(task->server)->active)) {
+        apikey_job_probe(task->server);
         return;
     }
     if (apikey_breaker_is_open(task->server)) {

@@ -462,6 +462,10 @@ class Troubled:
         self.bob = Caller(self.httpd, user="bob")
         self.made = self.alice.created()
 
+    def said(self, text):
+        """How often httpd's log has said this."""
+        return sum(text in line for line in self.httpd.log_lines())
+
     def requests(self):
         number = self.made["id"]
         return {
@@ -527,6 +531,23 @@ def test_outage(troubled, failure):
     troubled.assert_back()
     assert rows(troubled.database) == before
     assert troubled.alice.revoke(troubled.made["id"]).status == 200
+    # What the database says to those who manage keys is no reason not to check keys.
+    assert bool(troubled.said("AK0020:")) == (failure is not lost_table)
+
+
+@pytest.mark.skipif(VALGRIND, reason="of time")
+@pytest.mark.parametrize("failure", [down, hung])
+def test_an_outage_that_nobody_else_notices(troubled, failure):
+    """No key has been looked up here. Managing finds out, waits once, and is let go on again without being asked."""
+    troubled.httpd.expect(*TROUBLE)
+    with failure(troubled):
+        wait_for(lambda: error(troubled.alice.list()) == UNAVAILABLE and troubled.said("AK0020:"))
+        before = troubled.said("it is known to be down")
+        assert {error(troubled.alice.create()) for _ in range(10)} == {UNAVAILABLE}
+        assert troubled.said("it is known to be down") == before + 10
+        assert (troubled.said("AK0020:"), troubled.said("AK0021:")) == (1, 0)
+    wait_for(lambda: troubled.said("AK0021:"), what="the database to be found back")
+    assert len(troubled.alice.items()) == 1
 
 
 @pytest.mark.skipif(VALGRIND, reason="of time")
