@@ -178,7 +178,8 @@ static apikey_db_status_t do_nothing(apikey_db_t *db, void *baton)
     return APIKEY_DB_OK;
 }
 
-static atomic_bool probing[APIKEY_REALMS]; /* one at a time: a database that hangs gathers none */
+static atomic_bool
+    probing[APIKEY_REALMS]; /* one at a time: a database that hangs gathers none */
 
 /* On a thread of workers.c. */
 static void probe(void *baton, apr_pool_t *pool)

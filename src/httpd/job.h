@@ -25,8 +25,9 @@ typedef enum {
 /* A new job for the database of a server, and the pool for all that belongs to it. */
 apikey_job_t *apikey_job_make(server_rec *s, apr_pool_t **pool);
 
-/* Has the work done and waits for it, for as long as ApiKeyTimeout; not at all while the circuit
- * breaker is open, which it is told where no connection was to be had. Unless it was done,
+/* Has the work done and waits for it, for as long as ApiKeyTimeout; not at all while the
+ * circuit breaker is open, which it is told where no connection was to be had. Unless it was
+ * done,
  * `*why` says what happened; it lives as long as `pool`. Only after APIKEY_JOB_DONE may the
  * caller look at what the work writes: it may still be at it. */
 apikey_job_end_t apikey_job_run(apikey_job_t *job, apikey_job_fn work, void *baton,
