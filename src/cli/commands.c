@@ -9,7 +9,8 @@
 
 /* clang-format off */
 static const cli_command_t commands[] = {
-    {"init", cli_init, CLI_NEEDS_CONNECTION, CLI_TAKES(PREFIX) | CLI_TAKES(PEPPER), 0, 0,
+    {"init", cli_init, CLI_NEEDS_CONNECTION, CLI_FOR_EVER,
+     CLI_TAKES(PREFIX) | CLI_TAKES(PEPPER), 0, 0,
      "[--prefix PREFIX] [--pepper FILE]",
      "create the tables, or bring older ones up to date",
      "What is there is kept: keys, grants, settings. Run it as an account that has all\n"
@@ -17,7 +18,7 @@ static const cli_command_t commands[] = {
      "commands need no more than apikey_admin of grants.sql has.",
      "apikeyctl init\n"
      "apikeyctl init --prefix acme\n"},
-    {"create", cli_create, CLI_CHANGES_TABLES,
+    {"create", cli_create, CLI_CHANGES_TABLES, CLI_ONE_KEY,
      OWNER | MINTING | CLI_TAKES(DESCRIPTION) | CLI_TAKES(SCOPES) | CLI_TAKES(EXPIRES) |
          CLI_TAKES(PUBLIC), 0, 0,
      "--user USER|--team TEAM [--description TEXT] [--scopes SCOPES] [--expires WHEN]",
@@ -26,7 +27,7 @@ static const cli_command_t commands[] = {
      "apikeyctl create --user alice --description 'nightly export' --expires 90d\n"
      "apikeyctl create --team blue --scopes 'orders:read orders:write' --expires 2027-01-31\n"
      "apikeyctl create --user alice --quiet > key.txt\n"},
-    {"list", cli_list, CLI_READS_TABLES,
+    {"list", cli_list, CLI_READS_TABLES, CLI_MANY_KEYS,
      OWNER | CLI_TAKES(STATUS) | CLI_TAKES(LIMIT) | CLI_TAKES(AFTER), 0, 0,
      "[--user USER|--team TEAM] [--status STATUS] [--limit N] [--after ID]",
      "list keys, newest first",
@@ -35,37 +36,38 @@ static const cli_command_t commands[] = {
      "apikeyctl list --user alice\n"
      "apikeyctl list --status valid --limit 20\n"
      "apikeyctl list --json | jq '.items[].id'\n"},
-    {"show", cli_show, CLI_READS_TABLES, 0, 1, 1,
+    {"show", cli_show, CLI_READS_TABLES, CLI_ONE_KEY, 0, 1, 1,
      "ID",
      "show one key, its secrets and their use",
      "",
      "apikeyctl show 7\n"},
-    {"update", cli_update, CLI_CHANGES_TABLES, CLI_TAKES(DESCRIPTION), 1, 1,
+    {"update", cli_update, CLI_CHANGES_TABLES, CLI_ONE_KEY, CLI_TAKES(DESCRIPTION), 1, 1,
      "ID --description TEXT",
      "change what a key is for",
      "Scopes and expiry are changed at a mysql prompt, or by making a new key.",
      "apikeyctl update 7 --description 'nightly export, new host'\n"},
-    {"revoke", cli_revoke, CLI_CHANGES_TABLES, 0, 1, 1000,
+    {"revoke", cli_revoke, CLI_CHANGES_TABLES, CLI_ONE_KEY, 0, 1, 1000,
      "ID ...",
      "revoke keys, for good",
      "Every server refuses them within a second. There is no way back: make a new key.",
      "apikeyctl revoke 7\n"
      "apikeyctl revoke 7 9 12\n"},
-    {"rotate", cli_rotate, CLI_CHANGES_TABLES, MINTING | CLI_TAKES(GRACE), 1, 1,
+    {"rotate", cli_rotate, CLI_CHANGES_TABLES, CLI_ONE_KEY, MINTING | CLI_TAKES(GRACE), 1, 1,
      "ID [--grace SPAN]",
      "give a key a new secret; it is printed, this once",
      "The key keeps its id, owner, scopes and history. The old secret works until its\n"
      "grace ends; --grace 0 ends all other secrets of the key at once.",
      "apikeyctl rotate 7\n"
      "apikeyctl rotate 7 --grace 0\n"},
-    {"check", cli_check, CLI_READS_TABLES, CLI_TAKES(PREFIX) | CLI_TAKES(PEPPER), 0, 0,
+    {"check", cli_check, CLI_READS_TABLES, CLI_ONE_KEY,
+     CLI_TAKES(PREFIX) | CLI_TAKES(PEPPER), 0, 0,
      "",
      "read a key from standard input; say whether it is valid, or why not",
      "On a terminal the key is asked for and not shown. It is never an argument, which every\n"
      "user of this machine could read. Exit status 0: valid, 1: not.",
      "apikeyctl check\n"
      "apikeyctl check < key.txt\n"},
-    {"import", cli_import, CLI_CHANGES_TABLES,
+    {"import", cli_import, CLI_CHANGES_TABLES, CLI_MANY_KEYS,
      CLI_TAKES(ALL_OR_NOTHING) | CLI_TAKES(DRY_RUN), 1, 1,
      "FILE [--dry-run] [--all-or-nothing]",
      "import digests of keys from another system, as CSV",
@@ -81,41 +83,42 @@ static const cli_command_t commands[] = {
      "and more than clusters take: there leave it out. Try --dry-run first.",
      "apikeyctl import keys.csv --dry-run\n"
      "apikeyctl import keys.csv\n"},
-    {"prune", cli_prune, CLI_CHANGES_TABLES, CLI_TAKES(OLDER_THAN) | CLI_TAKES(DRY_RUN), 0, 0,
+    {"prune", cli_prune, CLI_CHANGES_TABLES, CLI_MANY_KEYS,
+     CLI_TAKES(OLDER_THAN) | CLI_TAKES(DRY_RUN), 0, 0,
      "[--older-than SPAN] [--dry-run]",
      "delete keys that are revoked or expired since long",
      "With their use; the audit trail keeps what became of them. In batches of 1,000, so that\n"
      "nobody waits for it. Try --dry-run first.",
      "apikeyctl prune --dry-run\n"
      "apikeyctl prune --older-than 365d\n"},
-    {"gen-pepper", cli_gen_pepper, CLI_NEEDS_NO_DATABASE, 0, 1, 1,
+    {"gen-pepper", cli_gen_pepper, CLI_NEEDS_NO_DATABASE, CLI_FOR_EVER, 0, 1, 1,
      "FILE",
      "write a new pepper file; say how to use it",
      "64 random bytes, readable by nobody else. A file that exists is never overwritten.",
      "apikeyctl gen-pepper /etc/apache2/apikey.pepper\n"},
-    {"pepper use", cli_pepper_use, CLI_CHANGES_TABLES, 0, 1, 1,
+    {"pepper use", cli_pepper_use, CLI_CHANGES_TABLES, CLI_ONE_KEY, 0, 1, 1,
      "FILE",
      "record the pepper that new keys are made with",
      "Its fingerprint is recorded, not the pepper. Tell every server first (ApiKeyPepperFile,\n"
      "with the previous file, or the word none, behind the new one).",
      "apikeyctl pepper use /etc/apache2/apikey.pepper\n"},
-    {"team add", cli_team_add, CLI_CHANGES_TABLES, CLI_TAKES(MANAGE), 2, 2,
+    {"team add", cli_team_add, CLI_CHANGES_TABLES, CLI_ONE_KEY, CLI_TAKES(MANAGE), 2, 2,
      "TEAM USER [--manage]",
      "make a user a member of a team",
      "With --manage the user may create and revoke the team's keys. Of a member, the command\n"
      "sets or, without --manage, takes this right.",
      "apikeyctl team add blue alice --manage\n"},
-    {"team remove", cli_team_remove, CLI_CHANGES_TABLES, 0, 2, 2,
+    {"team remove", cli_team_remove, CLI_CHANGES_TABLES, CLI_ONE_KEY, 0, 2, 2,
      "TEAM USER",
      "end a user's membership of a team",
      "The team's keys stay as they are.",
      "apikeyctl team remove blue alice\n"},
-    {"team list", cli_team_list, CLI_READS_TABLES, 0, 0, 1,
+    {"team list", cli_team_list, CLI_READS_TABLES, CLI_MANY_KEYS, 0, 0, 1,
      "[TEAM]",
      "list the members of a team, or of all",
      "",
      "apikeyctl team list blue\n"},
-    {"events", cli_events, CLI_READS_TABLES,
+    {"events", cli_events, CLI_READS_TABLES, CLI_MANY_KEYS,
      CLI_TAKES(KEY) | CLI_TAKES(SINCE) | CLI_TAKES(LIMIT) | CLI_TAKES(AFTER), 0, 0,
      "[--key ID] [--since WHEN] [--limit N] [--after ID]",
      "show the audit trail, newest first",

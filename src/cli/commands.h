@@ -12,10 +12,18 @@ typedef enum {
     CLI_NEEDS_NO_DATABASE
 } cli_needs_t;
 
+/* Seconds that one answer of the database may take, unless --timeout says otherwise. */
+typedef enum {
+    CLI_FOR_EVER = 0,    /* tables may have to be built anew */
+    CLI_ONE_KEY = 60,    /* more than a server has statements wait for a lock, 50 */
+    CLI_MANY_KEYS = 3600 /* whole tables are read, or a million rows committed */
+} cli_patience_t;
+
 typedef struct {
     const char *name; /* one word or two */
     cli_exit_t (*run)(cli_t *cli);
     cli_needs_t needs;
+    cli_patience_t patience;
     uint32_t options; /* beside those that all take */
     int min_args, max_args;
     const char *synopsis; /* what follows the name */

@@ -2,6 +2,7 @@
 /* Opens the connection of apikeyctl. A password comes from an option file or the terminal,
  * never from the command line. */
 #include "cli.h"
+#include "when.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -15,7 +16,10 @@
 typedef struct {
     const char *host, *user, *dbname, *sock, *group;
     unsigned int port;
+    unsigned int connect_s, answer_s; /* how long to wait; 0: for ever */
 } dsn_t;
+
+enum { CONNECT_S = 10, TIMEOUT_MAX_S = 24 * 3600, SERVER_LOST = 2013 /* CR_SERVER_LOST */ };
 
 /* A parameter with its value; false where there is none of that name, or not of that value. */
 static bool set_parameter(dsn_t *dsn, const char *name, const char *value)
@@ -96,12 +100,32 @@ static void take_environment(MYSQL *conn)
 #endif
 }
 
+static cli_exit_t read_timeout(const cli_t *cli, dsn_t *dsn)
+{
+    int64_t seconds = cli->patience_s;
+    const char *why = cli->opt.timeout ? cli_when_read_span(cli->opt.timeout, &seconds) : NULL;
+
+    if (!why && seconds > TIMEOUT_MAX_S) {
+        why = "longer than a day";
+    }
+    if (why) {
+        return cli_fail(CLI_USAGE, "--timeout: %s; say 60s, or 0 to wait for ever", why);
+    }
+    dsn->answer_s = (unsigned int)seconds;
+    dsn->connect_s = cli->opt.timeout ? dsn->answer_s : CONNECT_S;
+    return CLI_DONE;
+}
+
 static MYSQL *try_connect(MYSQL *conn, const cli_options_t *opt, const dsn_t *dsn,
                           const char *password)
 {
-    const unsigned int timeout = 10;
-
-    mysql_options(conn, MYSQL_OPT_CONNECT_TIMEOUT, &timeout);
+    if (dsn->connect_s) {
+        mysql_options(conn, MYSQL_OPT_CONNECT_TIMEOUT, &dsn->connect_s);
+    }
+    if (dsn->answer_s) {
+        mysql_options(conn, MYSQL_OPT_READ_TIMEOUT, &dsn->answer_s);
+        mysql_options(conn, MYSQL_OPT_WRITE_TIMEOUT, &dsn->answer_s);
+    }
     mysql_options(conn, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     take_environment(conn);
     if (opt->defaults_file) {
@@ -146,7 +170,7 @@ cli_exit_t cli_connect(cli_t *cli)
     MYSQL *conn;
     cli_exit_t rc = cli->opt.dsn ? read_dsn(&dsn, cli->opt.dsn, cli->pool) : CLI_DONE;
 
-    if (rc != CLI_DONE) {
+    if (rc != CLI_DONE || (rc = read_timeout(cli, &dsn)) != CLI_DONE) {
         return rc;
     }
     if (cli->opt.defaults_file && access(cli->opt.defaults_file, R_OK) != 0) {
@@ -172,7 +196,9 @@ cli_exit_t cli_connect(cli_t *cli)
 cli_exit_t cli_fail_db(const cli_t *cli, const char *doing)
 {
     const unsigned int code = apikey_db_errno(cli->db);
-    const char *remedy = apikey_db_remedy(code);
+    const char *remedy = code == SERVER_LOST ? "whether it was done is not known; it may take "
+                                               "longer with --timeout"
+                                             : apikey_db_remedy(code);
     const bool no_database = code == ER_NO_SUCH_TABLE || code == ER_BAD_FIELD_ERROR ||
                              code == ER_NO_DB_ERROR || (code >= 2000 && code < 3000);
 

@@ -42,8 +42,8 @@ static cli_exit_t load_schema(cli_t *cli)
         !(strstr(failed, "TRIGGER") || strncmp(failed, "LOCK TABLES", 11) == 0)) {
         return cli_fail_db(cli, "cannot create the tables");
     }
-    fprintf(stderr, "apikeyctl: the triggers cannot be created: %s (error %u)\n",
-            apikey_db_error(cli->db), apikey_db_errno(cli->db));
+    cli_fail(CLI_DONE, "the triggers cannot be created: %s (error %u)",
+             apikey_db_error(cli->db), apikey_db_errno(cli->db));
     if (apikey_store_get_setting(cli->db, "feed", cli->pool, &feed) == APIKEY_DB_OK && feed &&
         strcmp(feed, "triggers") == 0) {
         fputs("They are there from an earlier time.\n", stderr);

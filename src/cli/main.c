@@ -67,6 +67,7 @@ static cli_exit_t run_command(cli_t *cli, const cli_command_t *command)
     if (cli->opt.json && cli->opt.quiet) {
         return cli_fail(CLI_USAGE, "--json and --quiet exclude each other");
     }
+    cli->patience_s = command->patience;
     cli->only_reads = command->needs == CLI_READS_TABLES;
     rc = command->needs == CLI_NEEDS_NO_DATABASE ? CLI_DONE : cli_connect(cli);
     if (rc == CLI_DONE &&
@@ -119,6 +120,13 @@ static bool nobody_reads(void)
     return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
 }
 
+static int out_of_memory(int unused)
+{
+    (void)unused;
+    fputs("apikeyctl: out of memory\n", stderr);
+    exit(CLI_NOT_DONE);
+}
+
 int main(int argc, const char *const *argv)
 {
     cli_t cli = {0};
@@ -128,7 +136,7 @@ int main(int argc, const char *const *argv)
         return EXIT_FAILURE;
     }
     atexit(apr_terminate);
-    apr_pool_create(&cli.pool, NULL);
+    apr_pool_create_ex(&cli.pool, NULL, out_of_memory, NULL);
     cli_terminal_init();
     rc = run(&cli, argc, argv);
     if ((fflush(stdout) != 0 || ferror(stdout)) && rc == CLI_DONE) {

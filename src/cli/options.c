@@ -29,6 +29,8 @@ static const option_t table[CLI_OPT_COUNT] = {
         "take the connection from this option file alone"),
     [CLI_OPT_DSN] = TEXT("dsn", "PARAMS", dsn,
         "connect by host= port= sock= user= dbname= group="),
+    [CLI_OPT_TIMEOUT] = TEXT("timeout", "SPAN", timeout,
+        "how long to wait for each answer of the database; 0: for ever"),
     [CLI_OPT_JSON] = FLAG("json", json, "print JSON"),
     [CLI_OPT_HELP] = FLAG("help", help, "print this"),
     [CLI_OPT_USER] = TEXT("user", "USER", user, "the owner: a user"),
@@ -59,8 +61,8 @@ static const option_t table[CLI_OPT_COUNT] = {
 };
 /* clang-format on */
 
-static const uint32_t common_options =
-    CLI_TAKES(DEFAULTS_FILE) | CLI_TAKES(DSN) | CLI_TAKES(JSON) | CLI_TAKES(HELP);
+static const uint32_t common_options = CLI_TAKES(DEFAULTS_FILE) | CLI_TAKES(DSN) |
+                                       CLI_TAKES(TIMEOUT) | CLI_TAKES(JSON) | CLI_TAKES(HELP);
 
 enum { FIRST_LETTER = 256 }; /* beyond any character: there are no short options */
 

@@ -11,6 +11,7 @@ typedef enum {
     /* of every command */
     CLI_OPT_DEFAULTS_FILE,
     CLI_OPT_DSN,
+    CLI_OPT_TIMEOUT,
     CLI_OPT_JSON,
     CLI_OPT_HELP,
     /* of some */
@@ -41,7 +42,7 @@ typedef enum {
 
 /* NULL or false where an option was not given. */
 typedef struct {
-    const char *defaults_file, *dsn, *prefix;
+    const char *defaults_file, *dsn, *timeout, *prefix;
     const char *pepper_file[APIKEY_DIGESTS_MAX - 1];
     int pepper_files;
     const char *user, *team, *description, *scopes, *expires, *status, *limit, *after, *grace;

@@ -7,8 +7,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { BATCH = 1000 };
-
 static cli_exit_t read_age(const cli_t *cli, int64_t *age_s)
 {
     const char *why = NULL;
@@ -37,12 +35,12 @@ cli_exit_t cli_prune(cli_t *cli)
     int64_t age_s;
     uint64_t after = 0;
     uint64_t total = 0;
-    int count = BATCH;
+    int count = APIKEY_PRUNE_MAX;
     cli_exit_t rc = read_age(cli, &age_s);
 
-    while (rc == CLI_DONE && count == BATCH) {
-        if (apikey_store_prune(cli->db, age_s, BATCH, cli->opt.dry_run, &after, &count) !=
-            APIKEY_DB_OK) {
+    while (rc == CLI_DONE && count == APIKEY_PRUNE_MAX) {
+        if (apikey_store_prune(cli->db, age_s, APIKEY_PRUNE_MAX, cli->opt.dry_run, &after,
+                               &count) != APIKEY_DB_OK) {
             cli_progress(NULL, 0, 0);
             if (total > 0 && !cli->opt.dry_run) {
                 fprintf(stderr, "%" PRIu64 " keys were deleted before.\n", total);

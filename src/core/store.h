@@ -166,9 +166,12 @@ typedef bool (*apikey_batch_fn)(const apikey_new_key_t **keys,
 apikey_db_status_t apikey_store_import_all(apikey_db_t *db, apikey_batch_fn next, void *baton,
                                            uint64_t *added);
 
-/* Deletes the first `limit` keys with an id above `*after` that have been revoked or expired
- * for `older_than_s` seconds, with their secrets and usage, in one transaction; with `dry_run`
- * only counts them. `*after` becomes the last id looked at; `*count` below `limit`: no more. */
+enum { APIKEY_PRUNE_MAX = 1000 }; /* keys in one go */
+
+/* Deletes the first `limit` keys (at most APIKEY_PRUNE_MAX) with an id above `*after` that have
+ * been revoked or expired for `older_than_s` seconds, with their secrets and usage, in one
+ * transaction; with `dry_run` only counts them. `*after` becomes the last id looked at;
+ * `*count` below `limit`: no more. */
 apikey_db_status_t apikey_store_prune(apikey_db_t *db, int64_t older_than_s, int limit,
                                       bool dry_run, uint64_t *after, int *count);
 

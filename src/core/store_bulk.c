@@ -2,7 +2,6 @@
 #include "store_change.h"
 #include "store_row.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct {
@@ -156,7 +155,7 @@ apikey_db_status_t apikey_store_import_all(apikey_db_t *db, apikey_batch_fn next
 
 typedef struct {
     int64_t age_s;
-    uint64_t *ids;
+    uint64_t ids[APIKEY_PRUNE_MAX];
     int found;
 } dead_t;
 
@@ -192,9 +191,10 @@ static apikey_db_status_t bury(apikey_db_t *db, void *baton, apikey_outcome_t *o
 apikey_db_status_t apikey_store_prune(apikey_db_t *db, int64_t older_than_s, int limit,
                                       bool dry_run, uint64_t *after, int *count)
 {
+    const int most = limit < APIKEY_PRUNE_MAX ? limit : APIKEY_PRUNE_MAX;
     const apikey_arg_t args[] = {apikey_arg_int((int64_t)*after), apikey_arg_int(older_than_s),
-                                 apikey_arg_int(older_than_s), apikey_arg_int(limit)};
-    dead_t dead = {older_than_s, calloc((size_t)limit, sizeof(*dead.ids)), 0};
+                                 apikey_arg_int(older_than_s), apikey_arg_int(most)};
+    dead_t dead = {.age_s = older_than_s};
     apikey_outcome_t outcome;
     apikey_db_status_t rv = apikey_db_run(db, APIKEY_SQL_DEAD, args, keep_id, &dead);
 
@@ -205,6 +205,5 @@ apikey_db_status_t apikey_store_prune(apikey_db_t *db, int64_t older_than_s, int
     if (*count > 0) {
         *after = dead.ids[dead.found - 1];
     }
-    free(dead.ids);
     return rv;
 }

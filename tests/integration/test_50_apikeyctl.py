@@ -6,13 +6,14 @@ import json
 import re
 import socket
 import subprocess
+from contextlib import closing
 
 import pytest
 from administering import COMMANDS, DONE, NO_DATABASE, NOT_DONE, USAGE, bare, on_terminal, rows
 from harness import APIKEYCTL, ROOT
 from harness.apikeyctl import ApikeyCtl
 from harness.keyfmt import insert_key, mint
-from harness.process import patience
+from harness.process import patience, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +231,49 @@ def test_environment(database, scratch):
     assert bare(*args, env=login | tcp).returncode == DONE
     refused = bare(*args, env=login | tcp | {"MYSQL_HOST": "nowhere.invalid"})
     assert refused.returncode == NO_DATABASE and "nowhere.invalid" in refused.stderr
+
+
+def test_a_server_that_never_says_a_word():
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        dsn = f"host=127.0.0.1 port={listener.getsockname()[1]} user=x dbname=x"
+        done = bare("show", "7", "--dsn", dsn, "--timeout", "1s")
+    assert done.returncode == NO_DATABASE and "cannot connect to the database" in done.stderr
+
+
+def test_a_server_that_stops_answering(ctl, database):
+    """It gets as long as it is given; without end, too."""
+    number, _ = ctl.create(user="alice")
+    with database.session() as other:
+        other.sql("LOCK TABLES api_keys WRITE")
+        done = ctl.run("show", number, "--timeout", "1s")
+        assert done.returncode == NO_DATABASE and "(error 2013); whether it was done is not known" in done.stderr
+        assert "--timeout" in done.stderr
+        patient = subprocess.Popen([APIKEYCTL, "show", str(number), f"--defaults-file={ctl.defaults_file}", "--timeout=0"],
+                                   stdout=subprocess.PIPE)  # fmt: skip
+        wait_for(lambda: other.sql("SELECT id FROM information_schema.PROCESSLIST WHERE db = DATABASE() AND "
+                                   "state LIKE 'Waiting for%lock' AND time < 100"), 20, "it to wait")  # fmt: skip
+        assert patient.poll() is None
+        other.sql("UNLOCK TABLES")
+        assert patient.wait(patience(20)) == DONE and b"alice" in patient.stdout.read()
+
+
+@pytest.mark.parametrize("value, why", [("x", "write 90d"), ("60", "no unit"), ("25h", "longer than a day"), ("", "write")])
+def test_a_timeout_that_is_none(value, why):
+    done = bare("list", "--timeout", value)
+    assert done.returncode == USAGE and "--timeout: " in done.stderr and why in done.stderr
+
+
+def test_what_a_server_says_does_not_drive_the_terminal(empty, mariadb, scratch):
+    """Here the name of an account that may not create triggers; the server itself escapes control characters below 0x20,
+    but not what turns the direction of the text."""
+    _, database = empty
+    name = f"x{database.name[-8:]}\u202e\u009b31m"
+    mariadb.sql(f"CREATE USER '{name}'@localhost IDENTIFIED BY 'pw'; GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, "
+                f"INDEX, DROP, REFERENCES, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, EXECUTE, LOCK TABLES "
+                f"ON {database.name}.* TO '{name}'@localhost")  # fmt: skip
+    done = ApikeyCtl(database, scratch.folder("ctl"), name, "pw").run("init")
+    assert "the triggers cannot be created" in done.stderr and "??31m" in done.stderr
+    assert "\u202e" not in done.stderr and "\u009b" not in done.stderr
 
 
 def test_an_option_file_goes_before_the_environment(shared, scratch):

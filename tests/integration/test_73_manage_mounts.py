@@ -2,7 +2,10 @@
 """Where the management API is mounted: in every kind of section, at /, over files, behind rewriting; and what belongs
 to a mount and what does not."""
 
+import re
+
 import pytest
+from harness import ROOT
 from harness.apps import HttpApp
 from managed import LOGIN, PATIENT, Caller, error, write_people
 
@@ -150,6 +153,37 @@ def test_beside_a_proxied_application(make_httpd, make_app, database):
     assert alice.created()["user_id"] == "alice" and len(alice.items()) == 1
     assert alice.ask("?x").header("Location") == "./keys/?x"
     assert "headers" in httpd.get("/else").json()
+
+
+def test_a_view_of_the_sites_own_tables(make_httpd, mariadb, database):
+    """That of the README."""
+    site = mariadb.create_database(schema=False)
+    view = re.search(r"```sql\n( *CREATE VIEW site\..*?)```", (ROOT / "README.md").read_text(), re.S)[1]
+    mariadb.sql("CREATE USER IF NOT EXISTS apikey_manage@localhost ACCOUNT LOCK")
+    site.sql(
+        "CREATE TABLE teams (id INT PRIMARY KEY, slug VARCHAR(50)); INSERT INTO teams VALUES (1, 'blue'), (2, 'red');"
+        "CREATE TABLE people (id INT PRIMARY KEY, login VARCHAR(50), left_at DATETIME);"
+        "INSERT INTO people VALUES (1, 'alice', NULL), (2, 'bob', NULL), (3, 'carol', '2020-01-01');"
+        "CREATE TABLE memberships (team_id INT, person_id INT, role VARCHAR(20));"
+        "INSERT INTO memberships VALUES (1, 1, 'owner'), (1, 2, 'member'), (2, 2, 'maintainer'), (1, 3, 'owner')"
+    )
+    site.sql(view.replace("site.", f"{site.name}."))
+    httpd = make_httpd(
+        f'{PATIENT}\nApiKeyTeamsTable {site.name}.api_key_team_members\n<Location "/keys">\n{HANDLER}\n</Location>',
+        dbd=database.dbd_params(), start=False,
+    )  # fmt: skip
+    write_people(httpd)
+    httpd.start()
+    alice, bob, carol = (Caller(httpd, user=name) for name in ("alice", "bob", "carol"))
+    assert [alice.ask("/teams").json()["items"], bob.ask("/teams").json()["items"], carol.ask("/teams").json()["items"]] == [
+        [{"team_id": "blue"}], [{"team_id": "red"}], []
+    ]  # fmt: skip
+    assert alice.teams().created("blue")["team_id"] == "blue" and bob.teams().created("red")["team_id"] == "red"
+    httpd.expect(r"AK0071: managing API keys \(create\)")
+    for caller, team in ((alice, "red"), (bob, "blue"), (carol, "blue")):
+        assert error(caller.teams().create(team)) == (404, "TEAM_NOT_FOUND")
+    site.sql("UPDATE memberships SET role = 'member' WHERE person_id = 1")
+    assert error(alice.teams().create("blue")) == (404, "TEAM_NOT_FOUND")
 
 
 def test_another_place_than_that_of_the_directive(make_httpd, database):
