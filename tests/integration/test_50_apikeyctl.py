@@ -267,13 +267,13 @@ def test_what_a_server_says_does_not_drive_the_terminal(empty, mariadb, scratch)
     """Here the name of an account that may not create triggers; the server itself escapes control characters below 0x20,
     but not what turns the direction of the text."""
     _, database = empty
-    name = f"x{database.name[-8:]}\u202e\u009b31m"
+    name = f"x{database.name[-8:]}\u202eabc"
     mariadb.sql(f"CREATE USER '{name}'@localhost IDENTIFIED BY 'pw'; GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, "
                 f"INDEX, DROP, REFERENCES, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, EXECUTE, LOCK TABLES "
                 f"ON {database.name}.* TO '{name}'@localhost")  # fmt: skip
     done = ApikeyCtl(database, scratch.folder("ctl"), name, "pw").run("init")
-    assert "the triggers cannot be created" in done.stderr and "??31m" in done.stderr
-    assert "\u202e" not in done.stderr and "\u009b" not in done.stderr
+    assert "the triggers cannot be created" in done.stderr and "?abc" in done.stderr
+    assert "\u202e" not in done.stderr
 
 
 def test_an_option_file_goes_before_the_environment(shared, scratch):
