@@ -17,9 +17,9 @@ typedef struct {
     int argc; /* what is left after command and options */
     const char *const *argv;
     MYSQL *conn;
-    apikey_db_t *db; /* NULL for a command that needs none */
+    apikey_db_t *db;    /* NULL for a command that needs none */
     int64_t patience_s; /* how long each answer of the database is waited for; 0: for ever */
-    bool only_reads; /* nothing is lost where nobody reads what it prints */
+    bool only_reads;    /* nothing is lost where nobody reads what it prints */
 } cli_t;
 
 /* "apikeyctl: …" on standard error; returns `code`. What would drive the terminal is replaced.
