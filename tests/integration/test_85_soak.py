@@ -244,7 +244,8 @@ def test_memory_stays_flat_over_restarts(make_httpd, database):
 @pytest.mark.skipif(MPM != "prefork", reason="only there a child ends inside a signal handler")
 def test_children_of_prefork_end_when_they_are_told_to(make_httpd, module_database):
     """SIGTERM may come in the middle of anything: of asking the database, as here, or of making a thread for that."""
-    httpd = make_httpd("ApiKeyCache Off\n" + CONFIG, dbd=module_database.dbd_params(), children=8, threads=8)
+    config = "ApiKeyCache Off\n" + CONFIG
+    httpd = make_httpd(config, dbd=module_database.dbd_params(), children=8, threads=8)
     key = insert_key(module_database, "user", "alice")[1]
 
     def ask():
