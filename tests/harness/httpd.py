@@ -3,6 +3,7 @@
 
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -139,6 +140,16 @@ class Httpd:
         )
         return done.returncode, done.stdout + done.stderr
 
+    def fails_to_start(self, addresses=resource.RLIM_INFINITY):
+        """Starts it for real, within so many bytes of addresses, where it should refuse to: what it printed."""
+        self.write_config()
+        done = subprocess.run(
+            [*RUN, BINARY, "-f", self.config_file, "-DFOREGROUND"], capture_output=True, text=True, timeout=patience(30),
+            env=self._environment(), preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (addresses, addresses)),
+        )  # fmt: skip
+        assert done.returncode > 0, done
+        return done.stdout + done.stderr
+
     def running(self):
         return self._process is not None and self._process.alive()
 
@@ -157,7 +168,7 @@ class Httpd:
             except OSError:
                 continue
             state, parent, threads = fields[0], int(fields[1]), int(fields[17])
-            if parent == self.pid and state != "Z" and (threads > 1 or MPM == "prefork"):
+            if parent == self.pid and state != "Z" and (threads > 2 or MPM == "prefork"):
                 found.append(int(stat.parent.name))
         return found
 

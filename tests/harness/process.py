@@ -11,12 +11,13 @@ import time
 from pathlib import Path
 
 VALGRIND = os.environ.get("TEST_VALGRIND") == "1"
+SANITIZED = "TEST_LD_PRELOAD" in os.environ
 _ports_given = set()
 
 
 def patience(seconds):
-    """A time-out for this machine today: valgrind is some twenty times slower."""
-    return seconds * (20 if VALGRIND else 1)
+    """A time-out for this machine today: valgrind is some twenty times slower, a sanitizer a few times."""
+    return seconds * (20 if VALGRIND else 4 if SANITIZED else 1)
 
 
 def wait_for(condition, seconds=10, what="condition"):

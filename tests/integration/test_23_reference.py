@@ -11,6 +11,7 @@ from harness import MODULE, ROOT
 from harness.apps import Cgi, HttpApp
 from harness.httpd import MODULES
 from harness.keyfmt import insert_key, mint, mistyped
+from harness.process import wait_for
 from managed import LOGIN, PATIENT, Caller, write_people
 
 REFERENCE = (ROOT / "conf" / "reference.conf").read_text()
@@ -312,9 +313,9 @@ def test_variables_headers_and_log_items(telling, module_database, kind):
     headers.pop("none")
     assert {name: value for name, value in told.items() if name.startswith("X-ApiKey-")} == headers
 
-    telling.access_lines(count=1)
-    logged = (telling.folder / "logs" / "items.log").read_text().split("\n")
-    assert logged.count(" ".join(expected.get(name, "-") for name in VARIABLES)) >= 1, logged
+    items = telling.folder / "logs" / "items.log"
+    line = " ".join(expected.get(name, "-") for name in VARIABLES)
+    wait_for(lambda: line in items.read_text().split("\n"), what=f"{line!r} in {items}")
 
 
 def test_statuses_are_all_named():

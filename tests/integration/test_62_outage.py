@@ -377,10 +377,10 @@ def test_restart_and_stop_while_the_database_hangs(server, make_httpd, scratch):
         waiting = at_once(site, fresh[40:])
         for thread in waiting:
             thread.join()
-        assert timed(site.httpd.stop) < 4
+        assert timed(site.httpd.stop) < patience(4)
         site.httpd.start()  # and a server that starts anew does not wait either
         assert site.status(warm) == 503
-        assert timed(site.httpd.stop) < 4
+        assert timed(site.httpd.stop) < patience(4)
 
 
 def test_a_database_that_never_says_a_word(server, make_httpd, scratch, nobody_home):
@@ -396,7 +396,7 @@ def test_a_database_that_never_says_a_word(server, make_httpd, scratch, nobody_h
     hold(site, 1, mint())
     assert timed(site.httpd.graceful) < 6
     hold(site, 1, mint())
-    assert timed(site.httpd.stop) < 4
+    assert timed(site.httpd.stop) < patience(4)
 
 
 def test_a_database_that_hangs_takes_no_other_with_it(server, make_httpd, scratch, nobody_home):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 from harness.httpd import MPM
 from harness.keyfmt import insert_key, mint, mistyped
-from harness.process import VALGRIND, gone, wait_for
+from harness.process import VALGRIND, gone, patience, wait_for
 from load import Load
 
 pytestmark = pytest.mark.skipif(VALGRIND, reason="of load")
@@ -41,7 +41,7 @@ class Churn:
     """Makes and revokes keys all the time, and knows of each whether it must be good, must not be, or may be either
     because it has just changed."""
 
-    SETTLED = 2.0  # seconds after which every server has heard of a change, on a busy machine
+    SETTLED = patience(2)  # seconds after which every server has heard of a change, on a busy machine
 
     def __init__(self, database):
         self.database = database
