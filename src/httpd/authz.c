@@ -423,6 +423,19 @@ static void unique_scopes(apikey_request_t *state, apr_pool_t *p)
     state->missing = list;
 }
 
+int apikey_authz_refused(request_rec *r, apikey_request_t *state, int rc)
+{
+    apikey_auth_t auth = apikey_request_auth(r);
+
+    unique_scopes(state, r->pool);
+    apikey_request_decide(r,
+                          state->missing->nelts ? APIKEY_INSUFFICIENT_SCOPE : APIKEY_FORBIDDEN,
+                          state->record, NULL);
+    apikey_identity_export(r, state);
+    return auth == APIKEY_AUTH_BEARER || auth == APIKEY_AUTH_TOKEN ? apikey_challenge(r, state)
+                                                                   : rc;
+}
+
 /* A valid key that is not let in is answered 403, whatever AuthzSendForbiddenOnFailure says:
  * asking for credentials again would not help (RFC 6750 section 3.1). */
 static int check_auth(request_rec *r)
@@ -435,15 +448,8 @@ static int check_auth(request_rec *r)
     }
     state->missing = NULL;
     rc = run_the_others(r);
-    if (rc != HTTP_UNAUTHORIZED && rc != HTTP_FORBIDDEN) {
-        return rc;
-    }
-    unique_scopes(state, r->pool);
-    apikey_request_decide(r,
-                          state->missing->nelts ? APIKEY_INSUFFICIENT_SCOPE : APIKEY_FORBIDDEN,
-                          state->record, NULL);
-    apikey_identity_export(r, state);
-    return apikey_request_auth(r) == APIKEY_AUTH_BEARER ? apikey_challenge(r, state) : rc;
+    return rc == HTTP_UNAUTHORIZED || rc == HTTP_FORBIDDEN ? apikey_authz_refused(r, state, rc)
+                                                           : rc;
 }
 
 void apikey_authz_register(apr_pool_t *p)

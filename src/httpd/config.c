@@ -169,7 +169,7 @@ apikey_auth_t apikey_auth_of(request_rec *r)
         return APIKEY_AUTH_OTHER;
     }
     if (is_type(type, "Bearer")) {
-        return bearer_yielded ? APIKEY_AUTH_OTHER : APIKEY_AUTH_BEARER;
+        return bearer_yielded ? APIKEY_AUTH_TOKEN : APIKEY_AUTH_BEARER;
     }
     if (is_type(type, "ApiKey")) {
         return APIKEY_AUTH_BEARER;

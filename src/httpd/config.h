@@ -102,7 +102,8 @@ extern const char apikey_authorization[];
 typedef enum {
     APIKEY_AUTH_OTHER = 0, /* not by us */
     APIKEY_AUTH_BEARER,    /* AuthType Bearer or ApiKey */
-    APIKEY_AUTH_BASIC      /* AuthType Basic, perhaps with our provider */
+    APIKEY_AUTH_BASIC,     /* AuthType Basic, perhaps with our provider */
+    APIKEY_AUTH_TOKEN      /* AuthType Bearer where mod_auth_bearer asks our provider */
 } apikey_auth_t;
 
 apikey_auth_t apikey_auth_of(request_rec *r);

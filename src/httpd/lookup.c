@@ -77,7 +77,9 @@ static void drop_question(question_t *q)
 
 void apikey_lookup_end(void)
 {
-    pthread_mutex_lock(&asked.mutex);
+    if (pthread_mutex_trylock(&asked.mutex) != 0) {
+        return; /* it is the one that a signal has interrupted (apikey_workers_reachable()) */
+    }
     while (asked.spare) {
         question_t *q = new_question(); /* a spare one */
 

@@ -62,6 +62,7 @@ typedef struct {
     apr_pool_t *pool;                 /* of the initial request */
     apikey_credential_t *credentials; /* all seen in this call, the latest first */
     const char *basic_header;         /* an Authorization of Basic that was taken away */
+    const char *token_header;         /* an Authorization that mod_auth_bearer asked about */
     bool checked_by_basic;            /* our Basic provider judged a password in this call */
     bool counted;                     /* as a use of its key */
     bool metered;                     /* as a request, by its verdict */

@@ -178,6 +178,22 @@ void apikey_workers_alive(void)
     pthread_mutex_unlock(&w.mutex);
 }
 
+bool apikey_workers_reachable(int64_t patience_ms)
+{
+    const struct timespec moment = {0, 1000000};
+    const int64_t until = apikey_steady_ms() + patience_ms;
+
+    /* Other threads hold it for a few instructions. */
+    while (pthread_mutex_trylock(&w.mutex) != 0) {
+        if (apikey_steady_ms() > until) {
+            return false;
+        }
+        nanosleep(&moment, NULL);
+    }
+    pthread_mutex_unlock(&w.mutex);
+    return true;
+}
+
 void apikey_workers_start(void)
 {
     int i;

@@ -31,6 +31,10 @@ void apikey_workers_alive(void);
 /* For child_init. */
 void apikey_workers_start(void);
 
+/* Whether the functions above can be called, within a while; when not, never again. The prefork
+ * MPM ends a child inside a signal handler, which has perhaps interrupted one of them. */
+bool apikey_workers_reachable(int64_t patience_ms);
+
 /* Takes no more work and waits for what there is: `limit_ms` in all, and not longer than
  * `patience_ms` without anything getting on. False where threads are left; they are told to
  * hurry. */

@@ -6,7 +6,7 @@
 
 #include <mod_auth.h>
 
-#ifndef AUTHT_PROVIDER_GROUP
+#if !defined(AUTHT_PROVIDER_GROUP) || defined(AUTHT_COMPARE) /* same.c */
 #define AUTHT_PROVIDER_GROUP "autht"
 #define AUTHT_PROVIDER_VERSION "0"
 

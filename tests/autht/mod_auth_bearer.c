@@ -40,7 +40,8 @@ static int check_authn(request_rec *r)
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     if (!header || ap_cstr_casecmpn(header, "Bearer ", 7) != 0) {
-        apr_table_setn(r->err_headers_out, "WWW-Authenticate", "Bearer realm=\"theirs\"");
+        apr_table_setn(r->err_headers_out, "WWW-Authenticate",
+                       apr_pstrcat(r->pool, "Bearer realm=\"", ap_auth_name(r), "\"", NULL));
         return HTTP_UNAUTHORIZED;
     }
     status = provider->check_token(r, "bearer", header + 7);

@@ -277,7 +277,7 @@ class Httpd:
     def _server(self):
         yield f'Define folder "{self.folder}"\nDefine htdocs "{self.htdocs}"\nDefine port {self.port}'
         yield f'ServerRoot "{self.folder}"\nServerName localhost\nListen 127.0.0.1:{self.port}'
-        yield 'DocumentRoot "${htdocs}"\nTypesConfig mime.types\nDefaultRuntimeDir run\nPidFile run/httpd.pid'
+        yield 'DocumentRoot "${htdocs}"\nTypesConfig mime.types\nDefaultRuntimeDir run\nPidFile ${folder}/run/httpd.pid'
         user = daemon_user()
         if user:
             yield f"User {user.pw_name}\nGroup #{user.pw_gid}"

@@ -22,6 +22,7 @@ SOAK = os.environ.get("TEST_SOAK") == "1"
 RESTARTS = 50 if SOAK else 5
 KILLS = 60 if SOAK else 6
 REQUESTS = 100_000 if SOAK else 12_000
+TERMS = 100 if SOAK else 10
 
 CONFIG = """
 MaxKeepAliveRequests 0
@@ -238,3 +239,25 @@ def test_memory_stays_flat_over_restarts(make_httpd, database):
         sizes.append(resident(httpd.pid))
     # httpd's own pools settle within the first few.
     assert sizes[-1] - sizes[min(3, RESTARTS // 2)] < 512, sizes
+
+
+@pytest.mark.skipif(MPM != "prefork", reason="only there a child ends inside a signal handler")
+def test_children_of_prefork_end_when_they_are_told_to(make_httpd, module_database):
+    """SIGTERM may come in the middle of anything: of asking the database, as here, or of making a thread for that."""
+    config = "ApiKeyCache Off\n" + CONFIG
+    httpd = make_httpd(config, dbd=module_database.dbd_params(), children=8, threads=8)
+    key = insert_key(module_database, "user", "alice")[1]
+
+    def ask():
+        try:
+            assert httpd.get("/", key).status in (200, 503)  # 503: of a child that is ending
+        except OSError:
+            pass  # the child that served this was ended
+
+    with running(*[ask] * 8):
+        for _ in range(TERMS):
+            told = wait_for(httpd.children, what="children")
+            for pid in told:
+                time.sleep(random.uniform(0, 0.01))  # so that it meets them anywhere
+                os.kill(pid, signal.SIGTERM)
+            wait_for(lambda told=told: all(gone(pid) for pid in told), 5, "children to end")

@@ -19,7 +19,8 @@ LAYERS = [
     ["identity", "withhold", "timer", "manage_json", "manage_access", "metrics"],
     ["challenge", "check", "manage_keys", "manage_read"],
     ["basic", "manage_answer"],
-    ["authn", "authz", "fixups", "vars", "config_check", "directives", "manage", "prometheus", "status", "token"],
+    ["authn", "authz", "fixups", "vars", "config_check", "directives", "manage", "prometheus", "status"],
+    ["token"],
 ]
 # Headers that only some files may see.
 RESERVED = {
