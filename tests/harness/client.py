@@ -104,7 +104,9 @@ class Connection:
             raise ConnectionError("the server closed the connection without an answer")
         version, status, reason = (line.decode("latin-1").rstrip("\r\n").split(" ", 2) + [""])[:3]
         headers = []
-        while (line := self._file.readline()) not in (b"\r\n", b"\n", b""):
+        while (line := self._file.readline()) not in (b"\r\n", b"\n"):
+            if not line.endswith(b"\n"):
+                raise ConnectionError("the server closed the connection inside an answer's header")
             name, _, value = line.decode("latin-1").partition(":")
             headers.append((name, value.strip()))
         return version, int(status), reason, headers

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Load from wrk, of which every answer is counted by status."""
+"""Load: from wrk, of which every answer is counted by status, and from clients that remember every request."""
 
+import random
 import signal
 import subprocess
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +31,7 @@ class Load:
     """While open, asks for a path with the keys of a list, over and over, on some connections."""
 
     def __init__(self, httpd, folder, keys, path="/", connections=4, pause_ms=4):
+        self.connections = connections
         file = folder / f"{id(self)}.keys"
         file.write_text("\n".join(keys) + "\n")
         self._wrk = subprocess.Popen(
@@ -54,3 +60,71 @@ class Load:
         if self._wrk.poll() is None:
             self._wrk.kill()
             self._wrk.communicate()
+
+
+@dataclass
+class Asked:
+    """A request, and what became of it."""
+
+    key: str = field(repr=False)
+    begun: float
+    ended: float = 0.0
+    answer: tuple = None  # status and X-Owner
+    failure: str = ""  # where there was none: the kind
+
+    def held_at(self, begun, ended):
+        """Whether it was under way at some time between the two."""
+        return self.begun <= ended and begun <= self.ended
+
+
+class Client:
+    """Asks for one of some paths with a key that `pick` says, each time it is called and each time on a connection of its own: of one
+    that is kept, nobody knows whether httpd closes it before the next request arrives."""
+
+    ENDS = [[], [("Connection", "close")]]  # by the client, by httpd
+
+    def __init__(self, httpd, pick, paths):
+        self._httpd, self._pick, self._paths = httpd, pick, paths
+        self.asked = []
+
+    def __call__(self):
+        request = Asked(self._pick(), time.monotonic())
+        try:
+            answer = self._httpd.get(random.choice(self._paths), request.key, random.choice(self.ENDS))
+            request.answer = (answer.status, answer.header("X-Owner") or None)
+        except (OSError, ValueError) as failure:
+            request.failure = type(failure).__name__
+        request.ended = time.monotonic()
+        self.asked.append(request)
+
+
+@contextmanager
+def running(*works):
+    """Runs each in a thread of its own, over and over, until the end, when nothing is under way any more; what one
+    raises ends all and is raised here."""
+    stop, failures = threading.Event(), []
+
+    def over_and_over(work):
+        while not stop.is_set() and not failures:
+            try:
+                work()
+            except Exception as failure:
+                failures.append(failure)
+
+    threads = [threading.Thread(target=over_and_over, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    try:
+        yield failures
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    if failures:
+        raise failures[0]
+
+
+def written(database):
+    """Uses that are written down: {owner: uses}."""
+    rows = database.sql("SELECT owner_id, use_count FROM api_key_usage JOIN api_keys ON id = key_id")
+    return Counter({row["owner_id"]: int(row["use_count"]) for row in rows})

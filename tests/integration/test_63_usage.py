@@ -13,7 +13,7 @@ import pytest
 from harness.keyfmt import insert_key, mint
 from harness.mariadb import MariaDB
 from harness.process import VALGRIND, wait_for
-from load import Load
+from load import Load, written
 
 under_load = pytest.mark.skipif(VALGRIND, reason="of load")
 
@@ -56,12 +56,6 @@ def owned(database, count, prefix="ak"):
         " ON owner_id = owner"
     )  # fmt: skip
     return keys
-
-
-def written(database):
-    """What the database says: {owner: uses}."""
-    rows = database.sql("SELECT owner_id, use_count FROM api_key_usage JOIN api_keys ON id = key_id")
-    return Counter({row["owner_id"]: int(row["use_count"]) for row in rows})
 
 
 def served(httpd):
