@@ -21,7 +21,7 @@
  * not UTF-8 into the same `?`, and so two owners into one. Both are BINARY before they meet: with
  * the collations of MariaDB 11 they would not mix (1267). */
 #define BYTES(column) \
-    "IF(CHARSET(" column ") = 'binary', CAST(" column " AS BINARY)," \
+    "IF(CHARSET(" column ") = _ascii'binary', CAST(" column " AS BINARY)," \
     " CAST(CONVERT(" column " USING utf8mb4) AS BINARY))"
 
 /* In one column, whose name is short because the server sends it with every answer. Owner and
