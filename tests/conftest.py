@@ -11,9 +11,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import pytest
 from harness.apikeyctl import ApikeyCtl
 from harness.httpd import Httpd
-from harness import mysql
+from harness import servers
 from harness import store as store_program
-from harness.mariadb import MariaDB
 from harness.scratch import Scratch
 
 _scratch = None
@@ -31,44 +30,39 @@ def scratch():
 @pytest.fixture(scope="session")
 def mariadb(scratch):
     """The server most tests share. Tests that stop it or bend its settings take make_mariadb instead."""
-    with mysql.GivenMySQL(scratch.folder("sql")) if mysql.SOCKET else _server(scratch) as server:
+    with servers.shared(scratch.folder("sql")) as server:
         yield server
-
-
-def _server(scratch, args=()):
-    """A MySQL where one was unpacked (make test-mysql), else a MariaDB."""
-    return (mysql.MySQL if mysql.ROOT else MariaDB)(scratch.folder("sql"), args)
 
 
 @pytest.fixture
 def make_mariadb(scratch):
     """make_mariadb(*mariadbd_options) starts another server, for this test alone."""
-    servers = []
+    made = []
 
     def make(*args):
-        if mysql.SOCKET:
+        if servers.SOCKET:
             pytest.skip("TEST_MYSQL_SOCKET: needs a server of its own")
-        servers.append(_server(scratch, args))
-        return servers[-1].start()
+        made.append(servers.own(scratch.folder("sql"), args))
+        return made[-1].start()
 
     yield make
-    for server in servers:
+    for server in made:
         server.stop()
 
 
 @pytest.fixture(scope="module")
 def make_module_mariadb(scratch):
     """The same for a server that all tests of a file share."""
-    servers = []
+    made = []
 
     def make(*args):
-        if mysql.SOCKET:
+        if servers.SOCKET:
             pytest.skip("TEST_MYSQL_SOCKET: needs a server of its own")
-        servers.append(_server(scratch, args))
-        return servers[-1].start()
+        made.append(servers.own(scratch.folder("sql"), args))
+        return made[-1].start()
 
     yield make
-    for server in servers:
+    for server in made:
         server.stop()
 
 

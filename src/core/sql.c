@@ -18,10 +18,11 @@
 
 /* The text of a column as UTF-8, whatever the character set of the connection; that of a binary
  * column, which only a site's own table has, as it is: converting would turn every byte that is
- * not UTF-8 into the same `?`, and so two owners into one. */
+ * not UTF-8 into the same `?`, and so two owners into one. Both are BINARY before they meet: with
+ * the collations of MariaDB 11 they would not mix (1267). */
 #define BYTES(column) \
-    "CAST(IF(CHARSET(" column ") = 'binary', " column "," \
-    " CONVERT(" column " USING utf8mb4)) AS BINARY)"
+    "IF(CHARSET(" column ") = _ascii'binary', CAST(" column " AS BINARY)," \
+    " CAST(CONVERT(" column " USING utf8mb4) AS BINARY))"
 
 /* In one column, whose name is short because the server sends it with every answer. Owner and
  * scopes are last: where they are longer than we take, the rest is whole. */

@@ -155,6 +155,19 @@ class MariaDB:
         """One of the server's counters, Com_stmt_execute for instance."""
         return int(self.sql(f"SHOW GLOBAL STATUS LIKE '{name}'")[0]["Value"])
 
+    def count(self):
+        """From now on the two below are told."""
+        self.sql("SET GLOBAL userstat = 1")
+
+    def selects_of(self, user):
+        """How many SELECTs an account has sent."""
+        return self._counter(f"SELECT SELECT_COMMANDS AS n FROM information_schema.USER_STATISTICS WHERE USER = '{user}'")
+
+    def rows_read(self, db, table):
+        """How many rows of a table have been read."""
+        return self._counter("SELECT ROWS_READ AS n FROM information_schema.TABLE_STATISTICS"
+                             f" WHERE TABLE_SCHEMA = '{db}' AND TABLE_NAME = '{table}'")  # fmt: skip
+
     def create_database(self, name=None, schema=True):
         """A new database, with the tables of this project unless told otherwise."""
         if name is None:
@@ -181,6 +194,10 @@ class MariaDB:
 
     # -- inside ----------------------------------------------------------------------------------------------
 
+    def _counter(self, query):
+        rows = self.sql(query)
+        return int(rows[0]["n"] or 0) if rows else 0
+
     def _create_user(self):
         self.sql(
             f"CREATE USER {self.user}@'%' IDENTIFIED BY '{self.password}';"
@@ -203,12 +220,15 @@ class MariaDB:
             raise RuntimeError(f"mariadb-install-db: {done.stdout}{done.stderr}")
 
     def _command(self):
-        binary = shutil.which("mariadbd", path="/usr/sbin:/usr/libexec:/usr/local/sbin") or "mariadbd"
         return [
-            binary, "--no-defaults", f"--socket={self.socket}", f"--port={self.port}", "--bind-address=127.0.0.1",
+            *self._server(), f"--socket={self.socket}", f"--port={self.port}", "--bind-address=127.0.0.1",
             f"--pid-file={self.folder}/mariadbd.pid", "--skip-name-resolve", "--skip-log-bin",
             "--character-set-server=utf8mb4", *self._common(), *self.args,
         ]  # fmt: skip
+
+    def _server(self):
+        binary = shutil.which("mariadbd", path="/usr/sbin:/usr/libexec:/usr/local/sbin") or "mariadbd"
+        return [binary, "--no-defaults"]
 
     def _greets(self):
         """A greeting on the socket: the kernel accepting the connection is not yet a server that answers."""

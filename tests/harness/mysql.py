@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A private MySQL server, unpacked by tests/mysql.sh, or one that somebody else runs."""
+"""A private MySQL server, unpacked by tests/database.sh, or one that somebody else runs."""
 
 import os
 import re
 import subprocess
-from pathlib import Path
 
 from .mariadb import MariaDB
 from .scratch import AM_ROOT
+from .unpacked import ROOT, command
 
-ROOT = os.environ.get("TEST_MYSQL_ROOT")  # a folder with a MySQL's usr/ in it
 SOCKET = os.environ.get("TEST_MYSQL_SOCKET")  # of a server on which root has no password
 
 QUICK = [
@@ -39,39 +38,43 @@ def portable(text):
 
 
 class MySQL(MariaDB):
-    """The same as a MariaDB to the tests. It is run by the loader and the libraries that came with it, so that it
-    need not fit the machine's."""
+    """The same as a MariaDB to the tests."""
 
     def __init__(self, folder, args=()):
         super().__init__(folder, args)
         self._admin = "root"
-        self._root = Path(ROOT)
-
-    def run(self, program, *args):
-        """The argv that runs a program of this MySQL."""
-        loader = next(self._root.glob("usr/lib*/ld-linux*"))
-        libraries = next(self._root.glob("usr/lib/*-linux-*"))
-        return [loader, "--library-path", libraries, self._root / program, *args]
+        self.mysqlbinlog = command("usr/bin/mysqlbinlog", "--no-defaults")
 
     def translate(self, text):
         return portable(text)
 
+    def count(self):
+        """Its performance_schema always does."""
+
+    def selects_of(self, user):
+        return self._counter("SELECT SUM(COUNT_STAR) AS n FROM performance_schema.events_statements_summary_by_user_by_event_name"
+                             f" WHERE USER = '{user}' AND EVENT_NAME IN ('statement/sql/select', 'statement/com/Execute')")  # fmt: skip
+
+    def rows_read(self, db, table):
+        return self._counter("SELECT COUNT_FETCH AS n FROM performance_schema.table_io_waits_summary_by_table"
+                             f" WHERE OBJECT_SCHEMA = '{db}' AND OBJECT_NAME = '{table}'")  # fmt: skip
+
     def _common(self):
         return [
-            "--no-defaults", f"--basedir={self._root}/usr", f"--lc-messages-dir={self._root}/usr/share/mysql",
+            "--no-defaults", f"--basedir={ROOT}/usr", f"--lc-messages-dir={ROOT}/usr/share/mysql",
             f"--datadir={self.data}", f"--tmpdir={self.tmp}", *(["--user=root"] if AM_ROOT else []), *QUICK,
         ]  # fmt: skip
 
     def _install(self):
         self.tmp.mkdir()
         done = subprocess.run(
-            self.run("usr/sbin/mysqld", *self._common(), "--initialize-insecure"), capture_output=True, text=True
+            command("usr/sbin/mysqld", *self._common(), "--initialize-insecure"), capture_output=True, text=True
         )
         if done.returncode:
             raise RuntimeError(f"mysqld --initialize-insecure: {done.stdout}{done.stderr}")
 
     def _command(self):
-        return self.run(
+        return command(
             "usr/sbin/mysqld", *self._common(), f"--socket={self.socket}", f"--port={self.port}",
             "--bind-address=127.0.0.1", "--mysqlx=OFF", "--secure-file-priv=NULL", f"--pid-file={self.folder}/mysqld.pid", "--skip-log-bin",
             "--skip-name-resolve", "--character-set-server=utf8mb4", *self.args,

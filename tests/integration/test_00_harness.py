@@ -284,7 +284,7 @@ def test_rows_keep_null_and_odd_characters(mariadb):
 
 def test_sql_error_has_its_number(mariadb):
     with pytest.raises(SqlError) as caught:
-        mariadb.sql("SELECT * FROM nowhere.nothing")
+        mariadb.sql("SELECT * FROM mysql.nothing")
     assert caught.value.code == 1146
 
 

@@ -13,7 +13,6 @@ import pytest
 from harness.apikeyctl import ApikeyCtl
 from harness.apps import HttpApp
 from harness.keyfmt import digest, insert_key, mint
-from harness.mariadb import MariaDB
 from harness.process import wait_for
 from judged import UNAVAILABLE, VALID, ask, basic, invalid
 
@@ -38,11 +37,10 @@ NO_DATABASE = [DBD_GONE, r"AK0020: the database cannot be asked about API keys: 
 
 
 @pytest.fixture(scope="module")
-def server(scratch):
+def server(make_module_mariadb):
     """A server of this file's own: it is stopped, killed and bent."""
     # What a fault of ours keeps locked makes a test fail, not wait.
-    with MariaDB(scratch.folder("sql"), ["--lock-wait-timeout=20"]) as made:
-        yield made
+    return make_module_mariadb("--lock-wait-timeout=20")
 
 
 @pytest.fixture

@@ -564,11 +564,9 @@ def binlog_text(server):
     text = ""
     for row in server.sql("SHOW BINARY LOGS"):
         text += str(server.sql(f"SHOW BINLOG EVENTS IN '{row['Log_name']}'"))
-    if hasattr(server, "run"):
+    if hasattr(server, "mysqlbinlog"):
         logs = sorted(server.data.glob("binlog.0*"))
-        done = subprocess.run(
-            server.run("usr/bin/mysqlbinlog", "--no-defaults", "-vvv", *logs), capture_output=True, check=True
-        )
+        done = subprocess.run([*server.mysqlbinlog, "-vvv", *logs], capture_output=True, check=True)
         text += done.stdout.decode(errors="replace")
     return text
 

@@ -13,7 +13,7 @@ from harness import ROOT, SCHEMA
 from harness.apikeyctl import ApikeyCtl
 from harness.httpd import MPM
 from harness.keyfmt import insert_key, mint
-from harness.mariadb import MariaDB, SqlError
+from harness.mariadb import SqlError
 from harness.process import VALGRIND, gone, wait_for
 from judged import basic
 
@@ -38,10 +38,11 @@ SOON = 6
 
 
 @pytest.fixture(scope="module")
-def server(scratch):
+def server(make_module_mariadb):
     """A server of this file's own, which counts reads of every table."""
-    with MariaDB(scratch.folder("sql"), ["--userstat=1"]) as made:
-        yield made
+    made = make_module_mariadb()
+    made.count()
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -103,13 +104,9 @@ def own_account(database):
 def wait_readings(database, count=2):
     """Until the feed has been read, or tried, so often; a reading may take a dozen statements, or a single one."""
 
-    def statements():
-        query = f"SELECT SELECT_COMMANDS AS n FROM information_schema.USER_STATISTICS WHERE USER = '{database.name}'"
-        rows = database.server.sql(query)
-        return int(rows[0]["n"]) if rows else 0
-
-    before = statements()
-    wait_for(lambda: statements() >= before + 12 * count, 20, "readings of the feed")
+    server, user = database.server, database.name
+    before = server.selects_of(user)
+    wait_for(lambda: server.selects_of(user) >= before + 12 * count, 20, "readings of the feed")
 
 
 def places(servers):
@@ -148,11 +145,7 @@ def revoke(*key_ids):
 
 def look_ups(database):
     """How many rows of secrets have been read so far."""
-    rows = database.server.sql(
-        "SELECT ROWS_READ AS n FROM information_schema.TABLE_STATISTICS"
-        f" WHERE TABLE_SCHEMA = '{database.name}' AND TABLE_NAME = 'api_key_secrets'"
-    )
-    return int(rows[0]["n"]) if rows else 0
+    return database.server.rows_read(database.name, "api_key_secrets")
 
 
 def messages(httpd, number):
@@ -487,9 +480,8 @@ def test_everything_works_with_binary_logging(logging, make, log_format):
 
 
 @pytest.fixture(scope="module")
-def logging(scratch):
-    with MariaDB(scratch.folder("sql"), ["--log-bin=log", "--server-id=1"]) as made:
-        yield made
+def logging(make_module_mariadb):
+    return make_module_mariadb("--log-bin=log", "--server-id=1")
 
 
 def test_init_says_what_could_not_be_installed_and_what_that_costs(logging, make_httpd, scratch):

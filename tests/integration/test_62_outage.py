@@ -11,7 +11,6 @@ from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 from harness.keyfmt import insert_key, mint, mistyped
-from harness.mariadb import MariaDB
 from harness.process import VALGRIND, patience, wait_for
 from load import Load
 
@@ -42,10 +41,9 @@ REFUSED = r"AK000[13]: API key (not_found|revoked|expired)\b"
 
 
 @pytest.fixture(scope="module")
-def server(scratch):
+def server(make_module_mariadb):
     """A server of this file's own: it is stopped, killed and bent."""
-    with MariaDB(scratch.folder("sql")) as made:
-        yield made
+    return make_module_mariadb()
 
 
 class Site:

@@ -11,7 +11,6 @@ from collections import Counter
 
 import pytest
 from harness.keyfmt import insert_key, mint
-from harness.mariadb import MariaDB
 from harness.process import VALGRIND, wait_for
 from load import Load, written
 
@@ -33,10 +32,9 @@ NO_DATABASE = [
 
 
 @pytest.fixture(scope="module")
-def server(scratch):
+def server(make_module_mariadb):
     """A server of this file's own: it is stopped, killed and bent."""
-    with MariaDB(scratch.folder("sql")) as made:
-        yield made
+    return make_module_mariadb()
 
 
 @pytest.fixture

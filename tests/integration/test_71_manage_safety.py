@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 import pytest
 from harness.httpd import HAS_HTTP2
-from harness.mariadb import MariaDB
 from harness.process import VALGRIND, patience, wait_for
 from judged import basic, leaked
 from managed import LOGIN, SITE, Caller, error, rows, write_people
@@ -441,10 +440,9 @@ TROUBLE = [
 
 
 @pytest.fixture(scope="module")
-def server(scratch):
+def server(make_module_mariadb):
     """A server of this file's own: it is stopped and killed."""
-    with MariaDB(scratch.folder("sql")) as made:
-        yield made
+    return make_module_mariadb()
 
 
 class Troubled:

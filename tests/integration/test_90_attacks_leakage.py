@@ -12,7 +12,6 @@ import pytest
 from harness import ROOT
 from harness.apps import Cgi, HttpApp
 from harness.keyfmt import ALPHABET, check_digits, insert_key, mint, mistyped
-from harness.mariadb import MariaDB
 from harness.process import VALGRIND, wait_for
 from judged import basic
 
@@ -47,13 +46,9 @@ CONFIG = """
 
 
 @pytest.fixture(scope="module")
-def talkative(scratch):
+def talkative(make_module_mariadb):
     """A database server that writes down every statement with its arguments."""
-    folder = scratch.folder("sql")
-    server = MariaDB(folder, ["--general-log=1", f"--general-log-file={folder}/general.log", "--log-bin=bin"])
-    with server:
-        server.general_log = Path(folder) / "general.log"
-        yield server
+    return make_module_mariadb("--general-log=1", "--general-log-file=general.log", "--log-bin=bin")
 
 
 def traces_of(secret):
@@ -146,10 +141,10 @@ def test_leak_to_applications(spied):
 
 def test_leak_to_the_database(spied, talkative):
     """Its log of all statements, its binary log and its tables hold no key."""
-    log = talkative.general_log.read_bytes()
+    log = (talkative.data / "general.log").read_bytes()
     assert log.count(b"Execute") >= len(spied.secrets) - 2  # the mistyped and the cut one were not asked about
     talkative.sql("FLUSH LOGS")
-    texts = {path: octets for path, octets in read_all(talkative.general_log.parent).items()}
+    texts = {path: octets for path, octets in read_all(talkative.folder).items()}
     assert any(path.name.startswith("bin.") for path in texts)
     assert_untraced(texts, spied.secrets)
 

@@ -1,25 +1,28 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Unpacks a MySQL server, which Debian has in sid alone, with all the libraries it needs into the
-# folder given. Nothing is installed; the machine's own mirror of Debian is used.
+# database.sh SERVER SUITE FOLDER: unpacks a database server, mysql or mariadb, of a suite of
+# Debian, with all the libraries it needs, into the folder. Nothing is installed; the machine's
+# own mirror of Debian is used.
 set -eu
 
-mkdir -p "$1"
-root=$(cd "$1" && pwd)
+server=$1
+suite=$2
+mkdir -p "$3"
+root=$(cd "$3" && pwd)
 [ ! -e "$root/ready" ] || exit 0
 
 # shellcheck disable=SC2016
 mirror=$(apt-get indextargets --format '$(ORIGIN) $(LABEL) $(REPO_URI) $(SIGNED_BY)' \
     'Created-By: Packages' | awk '$1 == "Debian" && $2 == "Debian" { print $3; exit }')
 if [ -z "$mirror" ]; then
-    echo "mysql.sh: apt knows no mirror of Debian" >&2
+    echo "database.sh: apt knows no mirror of Debian" >&2
     exit 1
 fi
 
 rm -rf "${root:?}"/*
 mkdir -p "$root/apt/lists/partial" "$root/apt/archives/partial" "$root/apt/etc"
 : > "$root/apt/status" # nothing is taken to be there
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror sid main" \
+echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" \
     > "$root/apt/sources.list"
 run_apt() {
     apt-get -q -y -o Dir::Etc::sourcelist="$root/apt/sources.list" \
@@ -29,7 +32,7 @@ run_apt() {
         -o APT::Get::List-Cleanup=0 "$@"
 }
 run_apt update
-run_apt install --no-install-recommends --download-only mysql-server-core mysql-client-core
+run_apt install --no-install-recommends --download-only "$server-server-core" "$server-client-core"
 for package in "$root"/apt/archives/*.deb; do
     dpkg -x "$package" "$root"
 done
