@@ -207,12 +207,26 @@ static const char *parse_expr(cmd_parms *cmd, const char *args, const void **par
     return err ? apr_psprintf(cmd->pool, "Require apikey-expr: %s", err) : NULL;
 }
 
+/* Whether check_authn() is still to come. Then a user is there all the same where mod_ssl has
+ * taken it from a certificate (SSLUserName), before anybody was asked. */
+static bool is_to_be_asked(request_rec *r)
+{
+    const apikey_request_t *own = apikey_request_own(r);
+    return (!own || own->verdict == APIKEY_NO_VERDICT) &&
+           apikey_request_auth(r) == APIKEY_AUTH_BEARER;
+}
+
 /* The caller this line is about; NULL where there is none, with what to answer then. */
 static const apikey_request_t *caller(request_rec *r, const line_t *line, authz_status *none)
 {
-    if (r->user) {
+    const apikey_request_t *state = r->user ? apikey_request_authenticated(r) : NULL;
+
+    if (state) {
+        return state;
+    }
+    if (r->user && !is_to_be_asked(r)) {
         *none = AUTHZ_DENIED; /* logged in some other way */
-        return apikey_request_authenticated(r);
+        return NULL;
     }
     if (line->forces) {
         apikey_request_make(r)->must_authenticate = true;

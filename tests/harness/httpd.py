@@ -269,6 +269,8 @@ class Httpd:
             yield "Protocols h2c http/1.1"
         if self.dbd:
             yield f'DBDriver mysql\nDBDParams "{self.dbd}"'
+        if self.apikey and patience(1) > 1:
+            yield "ApiKeyTimeout 10s"
         yield from (app.config(path) for path, app in self.mounts.items())
         yield self.config
         # Last, so that no section of the test's asks the probe for a key.

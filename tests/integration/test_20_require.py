@@ -4,7 +4,8 @@
 import re
 
 import pytest
-from harness.keyfmt import insert_key
+from harness.cmodule import build_module
+from harness.keyfmt import insert_key, mint
 from judged import FORBIDDEN, MISSING, UNJUDGED, VALID, ask, basic
 
 WHO = {
@@ -255,6 +256,46 @@ def server(make_module_httpd, module_database, keys, scratch):
     (httpd.htdocs / "ht").mkdir()
     (httpd.htdocs / "ht" / "index.html").write_text("hello\n")
     return httpd.start()
+
+
+# What mod_ssl's SSLUserName does: a user, from a certificate, before anybody is asked.
+CERTIFICATE_MODULE = """
+#include <httpd.h>
+#include <http_config.h>
+#include <http_request.h>
+#include <apr_strings.h>
+static int name_user(request_rec *r) { r->user = apr_pstrdup(r->pool, "certificate"); return OK; }
+static void hooks(apr_pool_t *p) {
+    (void)p;
+    ap_hook_check_access(name_user, NULL, NULL, APR_HOOK_MIDDLE, AP_AUTH_INTERNAL_PER_CONF);
+}
+AP_DECLARE_MODULE(certificate) = {STANDARD20_MODULE_STUFF, NULL, NULL, NULL, NULL, NULL, hooks, AP_MODULE_FLAG_NONE};
+"""
+
+
+CERTIFIED = {
+    "any": "Require apikey",
+    "user": "Require apikey-user alice",
+    "not": "<RequireAll>\nRequire all granted\nRequire not apikey-team blue\n</RequireAll>",
+    "both": "<RequireAll>\nRequire valid-user\nRequire apikey-user alice\n</RequireAll>",
+}
+
+
+@pytest.fixture(scope="module")
+def certified(make_module_httpd, module_database, scratch):
+    module = build_module(scratch.folder("certificate"), "certificate", CERTIFICATE_MODULE)
+    sections = "".join(location(name, lines) for name, lines in CERTIFIED.items())
+    return make_module_httpd(f'{module}AliasMatch "/$" "${{htdocs}}/index.html"\n{sections}', dbd=module_database.dbd_params())
+
+
+@pytest.mark.parametrize("place", CERTIFIED)
+def test_a_user_of_a_certificate_is_no_owner_of_a_key(certified, keys, place):
+    """Neither does it stand for a key nor in the way of one, and the key's owner is who is told."""
+    assert ask(certified, f"/{place}/").answer == MISSING
+    assert ask(certified, f"/{place}/", mint()).answer[0] == 401
+    mark = certified.access_mark()
+    assert ask(certified, f"/{place}/", keys["alice"][1]).answer == VALID
+    assert certified.access_lines(mark, count=1)[0].split()[1] == "alice"
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -4,10 +4,9 @@ no error does not."""
 
 import os
 import re
-import subprocess
 
 import pytest
-from harness.httpd import _ask_apxs
+from harness.cmodule import build_module, compile_shared
 from harness.keyfmt import insert_key, mint
 from harness.process import SANITIZED, free_port
 
@@ -415,20 +414,10 @@ AP_DECLARE_MODULE(auth_bearer) = {STANDARD20_MODULE_STUFF, NULL, NULL, NULL, NUL
 """
 
 
-def compile_shared(folder, source, name, *flags):
-    done = subprocess.run(["cc", "-shared", "-fPIC", *flags, "-o", name, source], cwd=folder, capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
-
-
 @pytest.fixture(scope="module")
 def mod_auth_bearer(scratch):
     """The LoadModule line of a module by the name of trunk's."""
-    folder = scratch.folder("bearer")
-    (folder / "mod_auth_bearer.c").write_text(BEARER_MODULE)
-    apr = subprocess.run(["apr-1-config", "--includes", "--cppflags"], capture_output=True, text=True, check=True)
-    include = "-I" + _ask_apxs("INCLUDEDIR")
-    compile_shared(folder, "mod_auth_bearer.c", "mod_auth_bearer.so", include, *apr.stdout.split())
-    return f'LoadModule auth_bearer_module "{folder}/mod_auth_bearer.so"\n'
+    return build_module(scratch.folder("bearer"), "auth_bearer", BEARER_MODULE)
 
 
 @pytest.mark.parametrize(

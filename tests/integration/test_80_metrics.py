@@ -277,6 +277,9 @@ def test_a_database_that_is_away(make_httpd, make_mariadb):
     config = SITE + "ApiKeyCacheTTL 1ms\nApiKeyStale 1h\n"
     httpd = make_httpd(config, dbd=database.dbd_params(extra="reconnect=0"))
     assert httpd.get("/any", known).status == 200
+    # With its first reading of the feed, a server forgets what it knew.
+    wait_for(lambda: ("apikey_feed_lag_seconds", frozenset({("realm", "0")})) in scrape(httpd))
+    assert httpd.get("/any", known).status == 200
     assert sample(scrape(httpd), "apikey_database_up", realm="0") == 1
     mariadb.stop()
     httpd.expect(r"AH00629|AH0063[0-9]|AH02655", "AK0020: ", "AK0041: ", REFUSED)
