@@ -218,6 +218,7 @@ def test_database_down(browser, make_module_httpd, scratch):
     browser.open(site.url("/keys/"))
     browser.reads("Keys cannot be shown right now")
     browser.reads("Your keys keep working as before.")
+    site.httpd.stop()  # which else goes on asking for its database, and saying so
 
 
 def test_too_many_keys(alice, site):
