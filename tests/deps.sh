@@ -10,7 +10,7 @@ make gcc pkg-config
 apache2-bin apache2-dev libapr1-dev libaprutil1-dev libaprutil1-dbd-mysql libapache2-mod-auth-openidc
 libmariadb-dev libssl-dev libjansson-dev zlib1g-dev libcmocka-dev
 mariadb-server-core mariadb-client-core
-php-fpm uwsgi-core uwsgi-plugin-python3 curl
+php-fpm uwsgi-core uwsgi-plugin-python3 curl openssl
 python3 python3-pytest python3-pytest-xdist python3-prometheus-client python3-yaml python3-jsonschema
 mandoc groff-base chromium chromium-driver python3-selenium fonts-dejavu-core
 valgrind wrk clang clang-format clang-tidy cppcheck universal-ctags node-typescript

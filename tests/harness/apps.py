@@ -142,14 +142,17 @@ class Uwsgi(App):
 
 
 class Served(App):
-    """Answers HTTP itself, with `handler`, for which it is server.app."""
+    """Answers HTTP itself, with `handler`, for which it is server.app; over TLS where there is an ssl.SSLContext."""
 
     needs_folder = False
     handler = None
+    tls = None
 
     def start(self):
         self._server = _Server(("127.0.0.1", 0), self.handler)
         self._server.app = self
+        if self.tls:
+            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
@@ -166,12 +169,14 @@ class HttpApp(Served):
 
     In the query of any path: `status=404`, and `header=Name:value` (repeatable) for the answer. `/cacheable` takes
     `cache-control=` and numbers its answers ("serial"), so that a stored one is recognised. `/slow` sends one byte,
-    sets `slow_started` and goes on when the test sets `slow_release`. `requests` lists what arrived.
+    sets `slow_started` and goes on when the test sets `slow_release`. `requests` lists what arrived. `tls`: the
+    ssl.SSLContext it speaks TLS by.
     """
 
     modules = ["proxy", "proxy_http"]
 
-    def __init__(self):
+    def __init__(self, tls=None):
+        self.tls = tls
         self.handler = _Handler
         self.requests = []
         self.slow_started = threading.Event()
@@ -182,7 +187,8 @@ class HttpApp(Served):
         super().stop()
 
     def config(self, path):
-        return f'ProxyPass "{path}" "http://127.0.0.1:{self.port}"'
+        where = f"https://localhost:{self.port}" if self.tls else f"http://127.0.0.1:{self.port}"
+        return f'ProxyPass "{path}" "{where}"'
 
 
 class _Server(ThreadingHTTPServer):

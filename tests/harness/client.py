@@ -46,12 +46,18 @@ def with_key(headers, key):
     return [*headers, (b"Authorization", b"Bearer " + _octets(key))] if key is not None else list(headers)
 
 
+def connect(port, host="127.0.0.1", timeout=30, tls=None):
+    """A socket; `tls` is an ssl.SSLContext, and the server's name is localhost."""
+    plain = socket.create_connection((host, port), patience(timeout))
+    return tls.wrap_socket(plain, server_hostname="localhost") if tls else plain
+
+
 class Connection:
     """A keep-alive connection: several requests one after the other, or raw bytes."""
 
-    def __init__(self, port, host="127.0.0.1", timeout=30):
+    def __init__(self, port, host="127.0.0.1", timeout=30, tls=None):
         self.port = port
-        self._socket = socket.create_connection((host, port), patience(timeout))
+        self._socket = connect(port, host, timeout, tls)
         self._file = self._socket.makefile("rb")
 
     def request(self, path, key=None, headers=(), method="GET", body=None, version="HTTP/1.1"):

@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP/2 without TLS: several requests at the same time over one connection, byte for byte as told.
+"""HTTP/2: several requests at the same time over one connection, byte for byte as told.
 
 Not by curl: the one in Debian 12 (7.88) breaks a connection it uses a second time. The compression of headers is
 left to libnghttp2, which is there wherever mod_http2 is.
 """
 
 import ctypes
-import socket
 import struct
 
-from .client import Response, _octets, with_key
-from .process import patience
+from .client import Response, _octets, connect, with_key
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 END_STREAM = ACK = 1
@@ -74,10 +72,13 @@ def _deflate(pairs):
 
 
 class Http2Connection:
-    """One connection; stream numbers are the handles of requests."""
+    """One connection; stream numbers are the handles of requests. `tls`: an ssl.SSLContext that offers h2, which the
+    server must choose."""
 
-    def __init__(self, port, host="127.0.0.1", timeout=30):
-        self._socket = socket.create_connection((host, port), patience(timeout))
+    def __init__(self, port, host="127.0.0.1", timeout=30, tls=None):
+        self._socket = connect(port, host, timeout, tls)
+        assert not tls or self._socket.selected_alpn_protocol() == "h2"
+        self._scheme = "https" if tls else "http"
         self._file = self._socket.makefile("rb")
         self._inflater = Inflater()
         self._next = 1
@@ -87,17 +88,20 @@ class Http2Connection:
         self._send(SETTINGS, 0, 0, struct.pack(">HI", 4, WINDOW))
         self._send(WINDOW_UPDATE, 0, 0, struct.pack(">I", WINDOW))
 
-    def send(self, path, key=None, headers=(), method="GET", body=None):
-        """Sends a request and returns its stream. A body may have 16 KiB."""
+    def send(self, path, key=None, headers=(), method="GET", body=None, trailers=()):
+        """Sends a request and returns its stream. A body may have 16 KiB, and trailers behind it."""
         stream, self._next = self._next, self._next + 2
-        pairs = [(b":method", method), (b":scheme", "http"), (b":authority", "localhost"), (b":path", path)]
+        pairs = [(b":method", method), (b":scheme", self._scheme), (b":authority", "localhost"), (b":path", path)]
         lines = [(_octets(name).lower(), value) for name, value in with_key(headers, key)]
         if body is not None:
             lines.append((b"content-length", str(len(_octets(body)))))
         block = _deflate([(name, _octets(value)) for name, value in [*pairs, *lines]])
         self._send(HEADERS, END_HEADERS | (END_STREAM if body is None else 0), stream, block)
         if body is not None:
-            self._send(DATA, END_STREAM, stream, _octets(body))
+            self._send(DATA, 0 if trailers else END_STREAM, stream, _octets(body))
+        if trailers:
+            block = _deflate([(_octets(name).lower(), _octets(value)) for name, value in trailers])
+            self._send(HEADERS, END_HEADERS | END_STREAM, stream, block)
         return stream
 
     def read_response(self, stream):
@@ -106,8 +110,8 @@ class Http2Connection:
             self._read_frame()
         return self._answers.pop(stream)
 
-    def request(self, path, key=None, headers=(), method="GET", body=None):
-        return self.read_response(self.send(path, key, headers, method, body))
+    def request(self, path, key=None, headers=(), method="GET", body=None, trailers=()):
+        return self.read_response(self.send(path, key, headers, method, body, trailers))
 
     def close(self):
         self._inflater.close()
