@@ -93,9 +93,18 @@ def counted(httpd, ask):
     return gained(before, scrape(httpd))
 
 
+def wait_feed(httpd, key):
+    """Until the change feed is being read, which begins when a key is asked about: with its first reading, a server
+    forgets what it knew."""
+    assert httpd.get("/any", key).status == 200
+    wait_for(lambda: ("apikey_feed_lag_seconds", frozenset({("realm", "0")})) in scrape(httpd))
+
+
 @pytest.fixture(scope="module")
 def server(make_module_httpd, module_database):
-    return make_module_httpd(SITE, dbd=module_database.dbd_params(), children=2, modules=["status", "http2"])
+    httpd = make_module_httpd(SITE, dbd=module_database.dbd_params(), children=2, modules=["status", "http2"])
+    wait_feed(httpd, insert_key(module_database, "user", "first")[1])
+    return httpd
 
 
 @pytest.fixture(autouse=True)
@@ -276,9 +285,7 @@ def test_a_database_that_is_away(make_httpd, make_mariadb):
     known, unasked = (insert_key(database, "user", "alice")[1] for _ in range(2))
     config = SITE + "ApiKeyCacheTTL 1ms\nApiKeyStale 1h\n"
     httpd = make_httpd(config, dbd=database.dbd_params(extra="reconnect=0"))
-    assert httpd.get("/any", known).status == 200
-    # With its first reading of the feed, a server forgets what it knew.
-    wait_for(lambda: ("apikey_feed_lag_seconds", frozenset({("realm", "0")})) in scrape(httpd))
+    wait_feed(httpd, known)
     assert httpd.get("/any", known).status == 200
     assert sample(scrape(httpd), "apikey_database_up", realm="0") == 1
     mariadb.stop()
