@@ -208,9 +208,16 @@ def test_timing(scratch, database):
         "near a valid one": bearer_row("near a valid one", neighbour(valid), 401),
         "near a revoked one": bearer_row("near a revoked one", neighbour(revoked), 401),
     }
-    counts = {}
-    with CallgrindSite(scratch.folder("timing"), list(guesses.values()), PATIENT + "ApiKeyNegativeTTL 1h\n",
-                       dbd=database.dbd_params()) as site:  # fmt: skip
-        for name, row in guesses.items():
-            counts[name] = instructions(site, row, (100, 300)).instructions
-    assert max(counts.values()) - min(counts.values()) < 0.01 * min(counts.values()), counts
+    counts = dict.fromkeys(guesses, float("inf"))
+
+    def alike():
+        return max(counts.values()) - min(counts.values()) < 0.01 * min(counts.values())
+
+    quiet = PATIENT + "ApiKeyNegativeTTL 1h\nApiKeyRefresh Off\nApiKeyUsage Off\n"
+    with CallgrindSite(scratch.folder("timing"), list(guesses.values()), quiet, dbd=database.dbd_params()) as site:
+        for _ in range(3):  # the least of each counts: what httpd does beside only ever adds
+            for name, row in guesses.items():
+                counts[name] = min(counts[name], instructions(site, row, (100, 300)).instructions)
+            if alike():
+                break
+    assert alike(), counts
