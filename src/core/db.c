@@ -40,6 +40,7 @@ struct apikey_db_t {
     statement_t *prepared[APIKEY_SQL_COUNT];
     unsigned long bound_to; /* the only session to be used; 0: any */
     bool in_transaction;
+    bool autocommit; /* switched on by us in this session */
     uint64_t insert_id;
     uint64_t affected;
     unsigned int code;
@@ -112,6 +113,7 @@ static void forget_statements(apikey_db_t *db)
 {
     apr_pool_clear(db->stmt_pool);
     memset(db->prepared, 0, sizeof(db->prepared));
+    db->autocommit = false;
     db->thread_id = mysql_thread_id(db->conn);
 }
 
@@ -314,16 +316,24 @@ static apikey_db_status_t read_rows(apikey_db_t *db, statement_t *st, apikey_row
     return rc == MYSQL_NO_DATA ? APIKEY_DB_OK : fail_stmt(db, st->stmt);
 }
 
+/* A server that starts sessions with autocommit=0 would give a pooled connection one snapshot
+ * for good, in which no revocation ever shows. Done once whatever the server says: MySQL 9.7
+ * then begins a session with a flag that claims the contrary. Later the flag is right. */
+static bool commits_itself(apikey_db_t *db)
+{
+    if (!db->autocommit || !(db->conn->server_status & SERVER_STATUS_AUTOCOMMIT)) {
+        db->autocommit = mysql_autocommit(db->conn, 1) == 0;
+    }
+    return db->autocommit;
+}
+
 static apikey_db_status_t run_once(apikey_db_t *db, apikey_sql_t statement, const char *table,
                                    const apikey_arg_t *args, apikey_row_fn row, void *baton)
 {
     statement_t *st;
     apikey_db_status_t rv;
 
-    /* A server that starts sessions with autocommit=0 would give a pooled connection one
-     * snapshot for good, in which no revocation ever shows. */
-    if (!db->in_transaction && !(db->conn->server_status & SERVER_STATUS_AUTOCOMMIT) &&
-        mysql_autocommit(db->conn, 1)) {
+    if (!db->in_transaction && !commits_itself(db)) {
         return fail_conn(db);
     }
     if ((rv = prepare(db, statement, table, &st)) != APIKEY_DB_OK ||
