@@ -10,13 +10,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import pytest
 from harness.apikeyctl import ApikeyCtl
-from harness.httpd import Httpd
 from harness import servers
 from harness import store as store_program
+from harness.httpd import Httpd
 from harness.scratch import Scratch
 
 _scratch = None
 _httpds = []  # every server that has not been stopped
+
+
+def pytest_configure(config):
+    """A thread of a test's that died fails its test: it was to watch something."""
+    config.addinivalue_line("filterwarnings", "error::pytest.PytestUnhandledThreadExceptionWarning")
 
 
 @pytest.fixture(scope="session")

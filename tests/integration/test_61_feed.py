@@ -275,7 +275,7 @@ def test_a_mass_update_in_one_transaction(servers, shared):
 
 
 class Clients:
-    """Many that ask, each on a connection of its own, with whatever key is theirs to ask with."""
+    """Many that ask, each request on a connection of its own, with whatever key is theirs to ask with."""
 
     def __init__(self, servers, count):
         self.keys = []
@@ -287,12 +287,11 @@ class Clients:
         ]
 
     def _run(self, httpd, number):
-        with httpd.connect() as connection:
-            while not self._stop.is_set():
-                for key in self.keys[-8:]:
-                    sent = time.monotonic()
-                    if connection.request("/", key).status == 200:
-                        self.accepted[key, number] = sent
+        while not self._stop.is_set():
+            for key in self.keys[-8:]:
+                sent = time.monotonic()
+                if httpd.get("/", key).status == 200:
+                    self.accepted[key, number] = sent
 
     def last_accepted(self, key):
         return max((when for (accepted, _), when in self.accepted.items() if accepted == key), default=0)
