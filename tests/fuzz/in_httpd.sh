@@ -11,10 +11,13 @@ trap 'rm -rf "$folder"' EXIT
 modules=$(apxs -q LIBEXECDIR)
 httpd=$(apxs -q SBINDIR)/$(apxs -q PROGNAME)
 
+# Nobody connects. An address of its own has all ports free; those of 127.0.0.1 are also what
+# outgoing connections are given.
+address=127.1.$(($$ / 256 % 256)).$(($$ % 256))
 {
     echo "ServerRoot $folder
 ServerName localhost
-Listen 127.0.0.1:$((20000 + $$ % 40000))
+Listen $address:20000
 PidFile httpd.pid
 DefaultRuntimeDir $folder
 DocumentRoot $folder
