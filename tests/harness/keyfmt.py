@@ -56,7 +56,7 @@ def insert_key(
     owner = (owner_id if isinstance(owner_id, bytes) else owner_id.encode()).hex()
     last_four = text[-4:].encode().hex()
     mark = f"'{fingerprint(pepper)}'" if pepper else "NULL"
-    checks = "SET SESSION check_constraint_checks = 0;" if unchecked else ""
+    checks = db.unchecked() if unchecked else ""
     number = db.value(
         f"{checks} START TRANSACTION;"
         "INSERT INTO api_keys (owner_type, owner_id, scopes, last_four, expires_at, revoked_at)"

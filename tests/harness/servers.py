@@ -5,7 +5,7 @@ somebody else runs (TEST_MYSQL_SOCKET)."""
 from pathlib import Path
 
 from .mariadb import MariaDB
-from .mysql import SOCKET, GivenMySQL, MySQL
+from .mysql import SOCKET, GivenMySQL, UnpackedMySQL
 from .unpacked import ROOT, UnpackedMariaDB
 
 
@@ -13,7 +13,7 @@ def own(folder, args=()):
     """A server not yet started; `args` are options of its own."""
     if not ROOT:
         return MariaDB(folder, args)
-    return (UnpackedMariaDB if (Path(ROOT) / "usr/sbin/mariadbd").exists() else MySQL)(folder, args)
+    return (UnpackedMariaDB if (Path(ROOT) / "usr/sbin/mariadbd").exists() else UnpackedMySQL)(folder, args)
 
 
 def shared(folder):

@@ -185,7 +185,7 @@ def _managing(make_httpd, database, line):
     """What a user is told where a line stands, by a server whose other lines are the examples."""
     name = line.lstrip("# ").split()[0]
     lines = {other: DIRECTIVES[other]["Example"] for other in MANAGING} | {name: line}
-    database.sql("CREATE DATABASE IF NOT EXISTS site; CREATE OR REPLACE TABLE site.team_members"
+    database.sql("CREATE DATABASE IF NOT EXISTS site; DROP TABLE IF EXISTS site.team_members; CREATE TABLE site.team_members"
                  " (team_id TEXT, user_id TEXT, manage_api_keys BOOL);"
                  "INSERT INTO site.team_members VALUES ('theirs', 'alice', TRUE);"
                  "REPLACE INTO api_key_team_members VALUES ('ours', 'alice', TRUE)")  # fmt: skip

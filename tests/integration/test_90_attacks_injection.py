@@ -114,7 +114,7 @@ def test_injection_by_what_is_stored(httpd, db):
 def test_injection_by_the_command_line(db, scratch):
     ctl = ApikeyCtl(db, scratch.folder("ctl"))
     others = rows(db)[0]
-    for payload in PAYLOADS[::3]:
+    for payload in PAYLOADS:
         made = ctl.run("create", "--json", "--user", payload, "--description", payload)
         assert made.returncode in (0, 2)
         if made.returncode == 0:
@@ -132,7 +132,7 @@ def test_injection_by_the_command_line(db, scratch):
 
 def test_injection_by_what_a_row_holds(httpd, db):
     """An owner's name goes from the database to applications, logs and back into statements."""
-    for done, payload in enumerate(PAYLOADS[::2]):
+    for done, payload in enumerate(PAYLOADS):
         number, key = insert_key(db, "user", payload.strip())  # the table takes no name with spaces around it
         assert httpd.get("/api/", key).status in (200, 401)
         db.sql(f"UPDATE api_keys SET revoked_at = UTC_TIMESTAMP(3) WHERE id = {number}")
