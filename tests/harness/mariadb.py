@@ -168,6 +168,14 @@ class MariaDB:
         return self._counter("SELECT ROWS_READ AS n FROM information_schema.TABLE_STATISTICS"
                              f" WHERE TABLE_SCHEMA = '{db}' AND TABLE_NAME = '{table}'")  # fmt: skip
 
+    def deadlocks(self):
+        """How many transactions were rolled back to end one."""
+        return self._counter("SELECT count AS n FROM information_schema.INNODB_METRICS WHERE name = 'lock_deadlocks'")
+
+    def hang_up(self, user):
+        """Ends every connection of an account."""
+        self.sql(f"KILL USER {user}")
+
     def unchecked(self, _db):
         """SQL after which the CHECKs of a database's tables hold nothing back."""
         return "SET SESSION check_constraint_checks = 0;"

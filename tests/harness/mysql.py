@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 
-from .mariadb import MariaDB
+from .mariadb import MariaDB, SqlError
 from .scratch import AM_ROOT
 from .unpacked import ROOT, command
 
@@ -48,6 +48,14 @@ class MySQL(MariaDB):
     def rows_read(self, db, table):
         return self._counter("SELECT COUNT_FETCH AS n FROM performance_schema.table_io_waits_summary_by_table"
                              f" WHERE OBJECT_SCHEMA = '{db}' AND OBJECT_NAME = '{table}'")  # fmt: skip
+
+    def hang_up(self, user):
+        for row in self.sql(f"SELECT id FROM performance_schema.processlist WHERE user = '{user}'"):
+            try:
+                self.sql(f"KILL {row['id']}")
+            except SqlError as error:
+                if error.code != 1094:  # it is gone
+                    raise
 
     def unchecked(self, db):
         """For all sessions, and for good: there is no other way."""

@@ -67,7 +67,7 @@ class Site:
 
     def cut(self):
         """KILL of every connection that httpd has."""
-        self.server.sql(f"KILL USER {self.user}@localhost")
+        self.server.hang_up(self.user)
 
 
 def insert_keys(database, count, revoked=False, expired=False):
@@ -117,8 +117,10 @@ def lost_table(site):
 
 @contextmanager
 def changed_password(site):
-    # In one go: as long as old connections work and new ones do not, the outage begins again and again.
-    site.server.sql(f"ALTER USER {site.user}@localhost IDENTIFIED BY 'another'; KILL USER {site.user}@localhost")
+    # As long as old connections work and new ones do not, the outage begins again and again.
+    with stopped(site.httpd.children()):
+        site.server.sql(f"ALTER USER {site.user}@localhost IDENTIFIED BY 'another'")
+        site.server.hang_up(site.user)
     try:
         yield
     finally:

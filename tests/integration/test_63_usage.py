@@ -101,7 +101,7 @@ TROUBLES = {
     "graceful": lambda httpd, server: [httpd.graceful(drain=False) for _ in range(3)],
     "crash": lambda httpd, server: crash(server),
     "hang": lambda httpd, server: hang(server),
-    "kill": lambda httpd, server: server.sql(f"KILL USER {server.user}@'%'"),
+    "kill": lambda httpd, server: server.hang_up(server.user),
 }
 
 
@@ -469,7 +469,7 @@ def test_a_deadlock_is_tried_again(make_httpd, server, base):
         assert httpd.get("/", key).status == 200
     settle(base, httpd)
     low, high = (int(row["key_id"]) for row in base.sql("SELECT key_id FROM api_key_usage ORDER BY key_id"))
-    deadlocks = server.status("Innodb_deadlocks")
+    deadlocks = server.deadlocks()
     with base.session() as other:
         # Heavier than a batch, which InnoDB then takes as the victim.
         other.sql("START TRANSACTION; INSERT INTO api_key_usage SELECT 1000000 + seq, NOW(), '', 0 FROM seq_1_to_500;"
@@ -480,7 +480,7 @@ def test_a_deadlock_is_tried_again(make_httpd, server, base):
         wait_for(lambda: server.sql(waiting), what="the writer to wait")
         other.sql(f"UPDATE api_key_usage SET last_used_ip = '' WHERE key_id = {low}; COMMIT")
     settle(base, httpd)
-    assert server.status("Innodb_deadlocks") > deadlocks
+    assert server.deadlocks() > deadlocks
 
 
 def test_trouble_is_logged_once(make_httpd, server, base):

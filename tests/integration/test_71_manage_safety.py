@@ -600,7 +600,7 @@ def test_connections_that_died(troubled):
     """A change on a pooled connection that was cut meanwhile is made on another one, once."""
     site = troubled
     for _ in range(3):
-        site.server.sql(f"KILL USER {site.user}@localhost")
+        site.server.hang_up(site.user)
         site.httpd.expect(r"AH0063[0-9]|AH02655")
         assert site.alice.create().status == 200
     assert len(site.alice.items()) == 4
