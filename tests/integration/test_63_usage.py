@@ -476,8 +476,7 @@ def test_a_deadlock_is_tried_again(make_httpd, server, base):
                   f"UPDATE api_key_usage SET last_used_ip = '' WHERE key_id = {high}")  # fmt: skip
         for key in keys.values():
             assert httpd.get("/", key).status == 200
-        waiting = "SELECT trx_id FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'"
-        wait_for(lambda: server.sql(waiting), what="the writer to wait")
+        wait_for(lambda: server.status("Innodb_row_lock_current_waits"), what="the writer to wait")
         other.sql(f"UPDATE api_key_usage SET last_used_ip = '' WHERE key_id = {low}; COMMIT")
     settle(base, httpd)
     assert server.deadlocks() > deadlocks
