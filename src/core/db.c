@@ -532,6 +532,9 @@ const char *apikey_db_remedy(unsigned int error)
         return "create the database, or correct its name";
     case ER_NO_DB_ERROR:
         return "name the database (dbname= in DBDParams, database= in an option file)";
+    case CR_SSL_CONNECTION_ERROR:
+        return "correct ssl-ca= and what else the option file says of TLS, or the server's "
+               "certificate";
     case ER_CON_COUNT_ERROR:
         return "raise max_connections, or lower DBDMax";
     default:

@@ -3,10 +3,10 @@
 
 import json
 import ssl
-import subprocess
 
 import pytest
 from harness.apps import Cgi, HttpApp
+from harness.certificates import make_certificate
 from harness.client import Connection
 from harness.http2 import Http2Connection
 from harness.httpd import HAS_HTTP2
@@ -14,18 +14,6 @@ from harness.keyfmt import insert_key, mint
 from harness.process import free_port
 from judged import basic
 from managed import LOGIN, PATIENT, PEOPLE, Caller, error, write_people
-
-CERTIFICATE = """
-[req]
-prompt = no
-distinguished_name = dn
-x509_extensions = ext
-[dn]
-CN = {name}
-[ext]
-basicConstraints = critical, CA:FALSE
-subjectAltName = DNS:localhost, IP:127.0.0.1
-"""
 
 CONFIG = """
 Listen 127.0.0.1:%(port)d
@@ -95,15 +83,7 @@ def certificates(scratch):
     """A folder with certificates that vouch for themselves, each with its private key: of the server and of a client."""
     folder = scratch.folder("tls")
     for name in ("localhost", "mallory"):
-        (folder / f"{name}.cnf").write_text(CERTIFICATE.format(name=name))
-        made = [
-            "openssl", "req", "-x509", "-days", "2", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-            "-config", folder / f"{name}.cnf", "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.crt",
-        ]  # fmt: skip
-        subprocess.run(made, check=True, capture_output=True)
-        text = (folder / f"{name}.crt").read_text() + (folder / f"{name}.key").read_text()
-        (folder / f"{name}.pem").touch(0o600)
-        (folder / f"{name}.pem").write_text(text)
+        make_certificate(folder, name)
     return folder
 
 
