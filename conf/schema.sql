@@ -194,6 +194,7 @@ SELECT k.id, k.owner_type, k.owner_id, k.description, k.scopes, k.last_four,
 -- Made with IF NOT EXISTS: to drop them would take EXECUTE from those it was granted to.
 -- In a regular expression `$` also matches before a line feed at the end: hence [^...], which does
 -- not.
+-- USER() is utf8mb3, which MariaDB 11 does not mix with an @apikey_actor beyond it: hence CONVERT.
 DELIMITER //
 
 -- A secret, its digest and its last four characters; to be called by api_key_create and
@@ -347,7 +348,7 @@ BEGIN
     INSERT INTO api_keys (owner_type, owner_id, description, scopes, last_four, created_by,
                           expires_at)
     VALUES (p_owner_type, p_owner_id, COALESCE(p_description, ''), COALESCE(p_scopes, ''),
-            last_four, LEFT(COALESCE(@apikey_actor, USER()), 255), expires);
+            last_four, LEFT(COALESCE(@apikey_actor, CONVERT(USER() USING utf8mb4)), 255), expires);
     SET new_id = LAST_INSERT_ID();
     INSERT INTO api_key_secrets (digest, key_id, last_four) VALUES (digest, new_id, last_four);
     IF ours THEN
@@ -465,7 +466,8 @@ BEGIN
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'id: the number of a key';
     END IF;
     UPDATE api_keys k
-       SET k.revoked_at = UTC_TIMESTAMP(3), k.revoked_by = LEFT(COALESCE(@apikey_actor, USER()), 255)
+       SET k.revoked_at = UTC_TIMESTAMP(3),
+           k.revoked_by = LEFT(COALESCE(@apikey_actor, CONVERT(USER() USING utf8mb4)), 255)
      WHERE k.id = CAST(p_id AS UNSIGNED) AND k.revoked_at IS NULL;
     IF ROW_COUNT() = 0 AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.id = CAST(p_id AS UNSIGNED))
     THEN
@@ -517,7 +519,8 @@ CREATE TRIGGER api_keys_revoking BEFORE UPDATE ON api_keys FOR EACH ROW
         SET NEW.revoked_by = NULL;
     ELSEIF OLD.revoked_at IS NULL THEN
         SET NEW.revoked_at = UTC_TIMESTAMP(3);
-        SET NEW.revoked_by = LEFT(COALESCE(NEW.revoked_by, @apikey_actor, USER()), 255);
+        SET NEW.revoked_by = LEFT(
+            COALESCE(NEW.revoked_by, @apikey_actor, CONVERT(USER() USING utf8mb4)), 255);
     ELSEIF NEW.revoked_at IS NULL THEN
         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT =
             'revoked_at: a key that is revoked stays so; make a new one';
@@ -590,8 +593,9 @@ BEGIN
            COALESCE(CONCAT('ends ', NEW.expires_at), 'does not end')));
     IF changed LIKE 'ends %' THEN
         SET by_account = LEFT(USER(), 255);
-        SET by_actor = LEFT(COALESCE(@apikey_actor, USER()), 255);
-        SET by_client = LEFT(COALESCE(@apikey_client, SUBSTRING_INDEX(USER(), '@', -1)), 255);
+        SET by_actor = LEFT(COALESCE(@apikey_actor, CONVERT(USER() USING utf8mb4)), 255);
+        SET by_client = LEFT(COALESCE(
+            @apikey_client, SUBSTRING_INDEX(CONVERT(USER() USING utf8mb4), '@', -1)), 255);
         SET rotation = (
             SELECT e.id FROM api_key_events e
              WHERE e.id = (SELECT MAX(l.id) FROM api_key_events l WHERE l.key_id = NEW.key_id)
@@ -635,8 +639,9 @@ CREATE TRIGGER api_key_denials_updated AFTER UPDATE ON api_key_denials FOR EACH 
 -- Who and from where, whatever the row said.
 CREATE TRIGGER api_key_events_signed BEFORE INSERT ON api_key_events FOR EACH ROW
     SET NEW.account = LEFT(USER(), 255),
-        NEW.actor = LEFT(COALESCE(@apikey_actor, USER()), 255),
-        NEW.client = LEFT(COALESCE(@apikey_client, SUBSTRING_INDEX(USER(), '@', -1)), 255)//
+        NEW.actor = LEFT(COALESCE(@apikey_actor, CONVERT(USER() USING utf8mb4)), 255),
+        NEW.client = LEFT(COALESCE(
+            @apikey_client, SUBSTRING_INDEX(CONVERT(USER() USING utf8mb4), '@', -1)), 255)//
 DELIMITER ;
 UNLOCK TABLES;
 

@@ -100,8 +100,10 @@
 #define AGO "UTC_TIMESTAMP(3) - INTERVAL ? SECOND"
 #define DEAD "(revoked_at < " AGO " OR expires_at < " AGO ")"
 
-/* Who acts: whom the session acts for, or its account. */
-#define ACTOR "LEFT(COALESCE(@apikey_actor, USER()), 255)"
+/* Who acts: whom the session acts for, or its account. USER() is in utf8mb3, which MariaDB 11
+ * does not mix with names beyond it. */
+#define ACTS "@apikey_actor, CONVERT(USER() USING utf8mb4)"
+#define ACTOR "LEFT(COALESCE(" ACTS "), 255)"
 
 /* What tells a row of the change feed from another one that got its id: never 0. */
 #define CHANGE_MARK "CRC32(CONCAT(key_id, ' ', changed_at)) + 1"
@@ -126,7 +128,7 @@ static const char *const text[APIKEY_SQL_COUNT] = {
     [APIKEY_SQL_ADD_KEY] =
         "INSERT INTO api_keys (owner_type, owner_id, description, scopes, last_four, "
         "is_public, created_by, expires_at) VALUES (?, ?, ?, ?, ?, ?, "
-        "LEFT(COALESCE(?, @apikey_actor, USER()), 255), " TIME_US ")",
+        "LEFT(COALESCE(?, " ACTS "), 255), " TIME_US ")",
     [APIKEY_SQL_ADD_SECRET] = "INSERT INTO api_key_secrets (digest, key_id, pepper, last_four, "
                               "request) VALUES (?, ?, ?, ?, ?)",
     [APIKEY_SQL_FIRST_KEY] =

@@ -190,15 +190,27 @@ def test_without_an_actor_it_is_the_account(database):
     assert signature(database) == (me, me, me.partition("@")[2])
 
 
-@pytest.mark.parametrize("session", ["DO 1", "SET NAMES latin1", "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci"])
-def test_a_session_can_act_for_somebody(database, session):
+SESSIONS = ["DO 1", "SET NAMES latin1", "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci"]
+EVERYBODY = "zo\u00eb \U0001f511"
+
+
+def acting(session):
+    return f"{session}; SET @apikey_actor = _utf8mb4 X'{EVERYBODY.encode().hex()}', @apikey_client = '2001:db8::1';"
+
+
+@pytest.mark.parametrize("how", ["UPDATE api_keys SET revoked_at = NOW() WHERE id = {}", "CALL api_key_revoke({})"])
+@pytest.mark.parametrize("session", SESSIONS)
+def test_a_session_can_act_for_somebody(database, session, how):
     number = insert_key(database, "user", "alice")[0]
-    database.sql(
-        f"{session}; SET @apikey_actor = _utf8mb4 X'{'josé'.encode().hex()}', @apikey_client = '2001:db8::1';"
-        f"UPDATE api_keys SET revoked_at = NOW() WHERE id = {number}"
-    )
-    assert signature(database) == ("josé", database.value("SELECT USER()"), "2001:db8::1")
-    assert database.value(f"SELECT revoked_by FROM api_keys WHERE id = {number}") == "josé"
+    database.sql(acting(session) + how.format(number))
+    assert signature(database) == (EVERYBODY, database.value("SELECT USER()"), "2001:db8::1")
+    assert database.value(f"SELECT revoked_by FROM api_keys WHERE id = {number}") == EVERYBODY
+
+
+@pytest.mark.parametrize("session", SESSIONS)
+def test_a_session_can_create_for_somebody(database, session):
+    database.sql(acting(session) + "CALL api_key_create('user', 'alice', '', '', NULL)")
+    assert database.value("SELECT created_by FROM api_keys") == signature(database)[0] == EVERYBODY
 
 
 def test_an_actor_of_any_length(database):

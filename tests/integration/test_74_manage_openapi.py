@@ -125,7 +125,7 @@ def test_every_answer_is_stated_and_every_stated_answer_is_given(httpd, module_d
     full = {"scopes": ["orders:read"], "is_public": True, "expires": int(time.time() * 1000) + 86400000}
     mine, teams = alice.created(**full), alice.teams().created(**full)
     httpd.get("/api/", mine["value"])
-    module_database.sql(f"INSERT INTO api_key_usage (key_id, last_used_at) VALUES ({mine['id']}, UTC_TIMESTAMP(3))")
+    module_database.sql(f"REPLACE INTO api_key_usage (key_id, last_used_at) VALUES ({mine['id']}, UTC_TIMESTAMP(3))")
     for made in (mine, teams):
         for caller in (alice, bob, root, Checked(httpd, "/off", user="root"), Checked(httpd, "/nobody"),
                        Checked(httpd, "/bykey", key=insert_key(module_database, "team", "blue")[1]),
