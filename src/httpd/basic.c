@@ -10,10 +10,18 @@
 
 #include <ap_provider.h>
 #include <http_core.h>
+#include <http_log.h>
 #include <http_protocol.h>
 #include <http_request.h>
 #include <mod_auth.h>
 #include <string.h>
+
+APLOG_USE_MODULE(authn_apikey);
+
+/* The request whose password mod_auth_basic is being asked about on this thread. Others may ask
+ * a provider too, and take the name that was sent for the owner's: mod_auth_form puts it into a
+ * session, where it outlives the key. */
+static _Thread_local const request_rec *asking;
 
 static authn_status unavailable(request_rec *r)
 {
@@ -25,10 +33,18 @@ static authn_status unavailable(request_rec *r)
 
 static authn_status check_password(request_rec *r, const char *user, const char *password)
 {
-    apikey_credential_t *cred = apikey_credential_from_text(r, "(Basic)", password);
+    apikey_credential_t *cred;
     int64_t now_ms;
 
     (void)user;
+    if (asking != r) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "AK0011: the provider apikey is for AuthBasicProvider alone; take another "
+                      "one for this login: %s",
+                      r->uri);
+        return AUTH_DENIED;
+    }
+    cred = apikey_credential_from_text(r, "(Basic)", password);
     apikey_credential_examine(r, cred);
     /* What is no key, as far as we can tell, is the next provider's to judge. */
     if (cred->malformed || cred->form == APIKEY_FORM_FOREIGN) {
@@ -113,14 +129,17 @@ static int run_the_others(request_rec *r)
 {
     const apr_array_header_t *hooks = ap_hook_get_check_user_id();
     const ap_LINK_check_user_id_t *hook = (const ap_LINK_check_user_id_t *)hooks->elts;
+    const request_rec *before = asking;
     int rc = DECLINED;
     int i;
 
     for (i = 0; i < hooks->nelts && hook[i].pFunc != check_authn; i++) {
     }
+    asking = r;
     for (i++; i < hooks->nelts && rc == DECLINED && !is_unavailable(r); i++) {
         rc = hook[i].pFunc(r);
     }
+    asking = before;
     return rc;
 }
 

@@ -214,56 +214,56 @@ static int check_server(const ap_directive_t *use, const apikey_dbd_settings_t *
     return check_pool(dbd, p);
 }
 
-/* Whether mod_auth_bearer is told to ask us somewhere, where there is a way to (token.c). */
-static bool asks_us(const ap_directive_t *node, apr_pool_t *p)
-{
-#ifdef AUTHT_PROVIDER_GROUP
-    for (; node; node = node->next) {
-        if ((is_directive(node, "AuthBearerProvider") && has_word(node, "apikey", p)) ||
-            asks_us(node->first_child, p)) {
-            return true;
-        }
-    }
-#else
-    (void)node;
-    (void)p;
-#endif
-    return false;
-}
-
-/* Trunk's mod_auth_bearer answers every AuthType Bearer itself. */
-static int check_bearer(const ap_directive_t *node, apr_pool_t *p)
-{
-    int rc = OK;
-
-    for (; node && rc == OK; node = node->next) {
-        if (is_directive(node, "AuthType") && has_word(node, "Bearer", p)) {
-            return refuse(node, "mod_auth_bearer is loaded too and answers AuthType Bearer; "
-                                "write AuthType ApiKey, which is the same for clients");
-        }
-        rc = check_bearer(node->first_child, p);
-    }
-    return rc;
-}
-
-static const ap_directive_t *find_header(const ap_directive_t *node, const char *name,
-                                         apr_pool_t *p)
+/* The first line with such a directive and an argument of it, wherever it stands. */
+static const ap_directive_t *find_line(const ap_directive_t *node, const char *directive,
+                                       const char *argument, apr_pool_t *p)
 {
     const ap_directive_t *found = NULL;
 
     for (; node && !found; node = node->next) {
-        found = is_directive(node, "ApiKeyHeader") && has_word(node, name, p)
+        found = is_directive(node, directive) && has_word(node, argument, p)
                     ? node
-                    : find_header(node->first_child, name, p);
+                    : find_line(node->first_child, directive, argument, p);
     }
     return found;
+}
+
+/* Whether mod_auth_bearer is told to ask us somewhere, where there is a way to (token.c). */
+static bool asks_us(apr_pool_t *p)
+{
+#ifdef AUTHT_PROVIDER_GROUP
+    return find_line(ap_conftree, "AuthBearerProvider", "apikey", p) != NULL;
+#else
+    (void)p;
+    return false;
+#endif
+}
+
+/* Trunk's mod_auth_bearer answers every AuthType Bearer itself. */
+static int check_bearer(apr_pool_t *p)
+{
+    const ap_directive_t *at = find_line(ap_conftree, "AuthType", "Bearer", p);
+
+    return at ? refuse(at, "mod_auth_bearer is loaded too and answers AuthType Bearer; write "
+                           "AuthType ApiKey, which is the same for clients")
+              : OK;
+}
+
+/* What mod_auth_form keeps in its session are the password and the name that was typed. */
+static int check_form(apr_pool_t *p)
+{
+    const ap_directive_t *at = find_line(ap_conftree, "AuthFormProvider", "apikey", p);
+
+    return at ? refuse(at, "API keys do not log in by a form, whose session may outlive them; "
+                           "take another provider")
+              : OK;
 }
 
 /* Reading a line, one cannot know yet what prefixes there will be. */
 static int check_headers(apr_pool_t *p)
 {
     const char *name = apikey_scrub_conflict();
-    const ap_directive_t *at = name ? find_header(ap_conftree, name, p) : NULL;
+    const ap_directive_t *at = name ? find_line(ap_conftree, "ApiKeyHeader", name, p) : NULL;
 
     return at ? refuse(at, apr_psprintf(p,
                                         "%s begins like an ApiKeyHeaderPrefix, under which "
@@ -309,14 +309,14 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     (void)plog;
     apikey_conf_complete(s, pconf);
     apikey_scrub_collect(s, pconf);
-    if ((rc = check_headers(ptemp)) != OK) {
+    if ((rc = check_headers(ptemp)) != OK || (rc = check_form(ptemp)) != OK) {
         return rc;
     }
     if (ap_find_linked_module("mod_auth_bearer.c")) {
-        if (asks_us(ap_conftree, ptemp)) {
+        if (asks_us(ptemp)) {
             apikey_conf_yield_bearer();
         }
-        else if ((rc = check_bearer(ap_conftree, ptemp)) != OK) {
+        else if ((rc = check_bearer(ptemp)) != OK) {
             return rc;
         }
     }

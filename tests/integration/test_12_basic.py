@@ -331,3 +331,42 @@ def test_error_document_gets_no_password(server, keys):
     assert (judged.response.status, environ["REMOTE_USER"]) == (404, "alice")
     assert keys["user"] not in str(environ)
     assert not [name for name in environ if "AUTHORIZATION" in name]
+
+
+# -- a login by form, which has a name of its own ----------------------------------------------------------------
+
+FORM = """
+<AuthnProviderAlias apikey keys>
+</AuthnProviderAlias>
+<LocationMatch "^/(login|app)">
+    AuthType Form
+    AuthName people
+    AuthFormProvider keys
+    Session On
+    SessionCookieName session path=/
+    %s
+    Require valid-user
+</LocationMatch>
+<Location "/login">
+    AuthType %s
+    SetHandler form-login-handler
+    AuthFormLoginSuccessLocation "/app"
+    Require all granted
+</Location>
+"""
+
+
+@pytest.mark.parametrize("passphrase", ["", "AuthFormSitePassphrase secret"])
+@pytest.mark.parametrize("auth_type", ["Form", "Basic"])
+def test_a_key_does_not_log_in_by_form(make_httpd, database, auth_type, passphrase):
+    """mod_auth_form would keep the name that was typed beside it, after the key's end too."""
+    httpd = make_httpd(FORM % (passphrase, auth_type), dbd=database.dbd_params(),
+                       modules=["request", "session", "session_cookie", "auth_form"])  # fmt: skip
+    key = insert_key(database, "user", "mallory")[1]
+    httpd.expect("AK0011: the provider apikey is for AuthBasicProvider alone; .*: /login", "AH018[01]")
+    answer = httpd.get("/login", method="POST", body=f"httpd_username=carol&httpd_password={key}",
+                       headers=[("Content-Type", "application/x-www-form-urlencoded")])  # fmt: skip
+    assert answer.status == 401
+    httpd.wait_log("AK0011")
+    for cookie in [cookie.split(";")[0] for cookie in answer.all("Set-Cookie")]:
+        assert httpd.get("/app", headers=[("Cookie", cookie)]).status == 401

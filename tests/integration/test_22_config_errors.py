@@ -441,6 +441,14 @@ def test_apikey_beside_mod_auth_bearer(make_httpd, mod_auth_bearer, database):
     assert (response.status, response.header("X-Type")) == (200, "Bearer")
 
 
+@pytest.mark.parametrize("around", ["{}", HOST])
+def test_a_form_is_no_place_for_keys(make_httpd, around):
+    httpd = make_httpd(modules=["request", "session", "session_cookie", "auth_form"], start=False)
+    line = "AuthFormProvider file apikey"
+    use = f'<Location "/login">\n{line}\n</Location>'
+    assert_refused(httpd, around.format(use), line, "AuthFormProvider: API keys do not log in by a form, .*take another provider")
+
+
 # -- no error ----------------------------------------------------------------------------------------------------
 
 
