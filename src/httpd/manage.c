@@ -270,6 +270,9 @@ static apikey_db_status_t run(apikey_db_t *db, void *baton)
     apikey_db_status_t rv = apikey_db_check_charset(db);
 
     if (rv == APIKEY_DB_OK && !op->denial.denied) {
+        rv = apikey_access_renew(db, op);
+    }
+    if (rv == APIKEY_DB_OK && !op->denial.denied) {
         rv = errand->route->work(db, op);
     }
     return rv == APIKEY_DB_OK && op->denial.denied ? apikey_access_record(db, op) : rv;

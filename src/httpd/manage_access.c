@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "manage_access.h"
 
+#include "workers.h"
+
 #include "../core/judge.h"
 #include "../core/scope.h"
 #include "../core/store.h"
@@ -47,10 +49,14 @@ bool apikey_access_caller(apikey_operation_t *op)
     if (!op->user || !*op->user) {
         return apikey_operation_refuse(op, APIKEY_ERROR_NO_USER, NULL, NULL);
     }
-    if (op->key) {
-        return op->mount->by_key ||
-               deny_caller(op, "A caller who logged in with an API key may not manage keys "
+    if (op->key && !op->mount->by_key) {
+        return deny_caller(op, "A caller who logged in with an API key may not manage keys "
                                "here.");
+    }
+    if (op->key) {
+        return op->key_digests ||
+               deny_caller(op, "An API key manages keys at the URL that it was sent to; it was "
+                               "checked elsewhere, before a redirect.");
     }
     return !why_nobody(APIKEY_OWNER_USER, op->user) ||
            deny_caller(op, "A user of this name cannot own API keys.");
@@ -131,6 +137,30 @@ apikey_db_status_t apikey_access_owner(apikey_db_t *db, apikey_operation_t *op,
                                      : key_id                  ? APIKEY_ERROR_NO_KEY
                                                                : APIKEY_ERROR_NO_TEAM;
         deny(op, error, NULL, type, owner, key_id);
+    }
+    return rv;
+}
+
+apikey_db_status_t apikey_access_renew(apikey_db_t *db, apikey_operation_t *op)
+{
+    const apikey_place_t place = {op->user_keys, op->team_keys};
+    const apikey_record_t *key;
+    apikey_db_status_t rv;
+
+    if (!op->key) {
+        return APIKEY_DB_OK;
+    }
+    rv = apikey_store_find(db, op->key_digests, op->pool, &key);
+    if (rv != APIKEY_DB_OK) {
+        return rv;
+    }
+    if (apikey_judge(key, &place, apikey_now_ms()) == APIKEY_VALID &&
+        is_owner(key, op->key->owner_type, op->key->owner)) {
+        op->key = key;
+    }
+    else {
+        deny(op, APIKEY_ERROR_NO_USER, "The API key of the caller is not valid any more.",
+             APIKEY_OWNER_NONE, NULL, op->id);
     }
     return rv;
 }

@@ -88,18 +88,24 @@ static apr_status_t clean(void *data)
 }
 
 /* The key that the caller logged in with: also where that was elsewhere, before a redirect. */
-static const apikey_record_t *key_of(const request_rec *r, apr_pool_t *pool)
+static void set_key(apikey_operation_t *op, const request_rec *r)
 {
     const apikey_request_t *state = apikey_request_judged(r);
+    const apikey_credential_t *cred;
     apikey_record_t *key;
 
     if (!state || !state->record || !apikey_verdict_knows_caller(state->verdict)) {
-        return NULL;
+        return;
     }
-    key = apr_pmemdup(pool, state->record, sizeof(*key));
-    key->owner = apr_pstrdup(pool, key->owner);
-    key->scopes = apr_pstrdup(pool, key->scopes);
-    return key;
+    key = apr_pmemdup(op->pool, state->record, sizeof(*key));
+    key->owner = apr_pstrdup(op->pool, key->owner);
+    key->scopes = apr_pstrdup(op->pool, key->scopes);
+    op->key = key;
+    for (cred = state->call->credentials; cred; cred = cred->next) {
+        if (cred->record == state->record && cred->digests) {
+            op->key_digests = apr_pmemdup(op->pool, cred->digests, sizeof(*cred->digests));
+        }
+    }
 }
 
 apikey_operation_t *apikey_operation_make(request_rec *r, const apikey_mount_t *mount)
@@ -123,7 +129,7 @@ apikey_operation_t *apikey_operation_make(request_rec *r, const apikey_mount_t *
                     ? op->user
                     : ap_os_escape_path(pool, op->user, 1);
     op->client = apr_pstrdup(pool, r->useragent_ip);
-    op->key = key_of(r, pool);
+    set_key(op, r);
     return op;
 }
 

@@ -63,6 +63,8 @@ typedef struct {
     const char *actor;          /* the same for the audit trail, in UTF-8 whatever it is */
     const char *client;         /* address */
     const apikey_record_t *key; /* the key that logged in, or NULL */
+    /* To ask about it again; NULL where it was known without asking the database. */
+    const apikey_digests_t *key_digests;
 
     /* What. */
     const char *name;    /* of the operation, for the audit trail: "create" */

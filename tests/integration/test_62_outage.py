@@ -16,10 +16,11 @@ from load import Load
 
 pytestmark = pytest.mark.skipif(VALGRIND, reason="of load and of time")
 
-TIMEOUT = 0.5  # ApiKeyTimeout's default
+TIMEOUT = 0.5  # ApiKeyTimeout, by default
 MARGIN = 1.0  # for a machine with other things to do
 
 PLACE = """
+ApiKeyTimeout 500ms
 MaxKeepAliveRequests 0
 <IfModule mpm_prefork_module>
     StartServers 40

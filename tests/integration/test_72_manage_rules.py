@@ -2,6 +2,7 @@
 """The management API's rules that a site sets: whom it serves, what callers with API keys may do, limits, teams of the
 site's own, and an account of its own for the database."""
 
+import json
 from urllib.parse import quote
 
 import pytest
@@ -482,12 +483,15 @@ def forgetful(make_module_httpd, module_database):
     return httpd.start()
 
 
-@pytest.mark.parametrize("change, status", [
-    ("UPDATE api_keys SET revoked_at = UTC_TIMESTAMP(3)", 401), ("UPDATE api_keys SET expires_at = '2001-01-01'", 401),
-    ("DELETE FROM api_keys", 401), ("UPDATE api_keys SET expires_at = '2099-01-01'", 403),
-    ("UPDATE api_keys SET scopes = ''", 403), ("UPDATE api_keys SET owner_id = 'bob'", 403),
+REVOKED = "UPDATE api_keys k SET revoked_at = UTC_TIMESTAMP(3)"
+CHANGES = [
+    (REVOKED, 401), ("UPDATE api_keys k SET expires_at = '2001-01-01'", 401), ("DELETE k FROM api_keys k", 401),
+    ("UPDATE api_keys k SET expires_at = '2099-01-01'", 403), ("UPDATE api_keys k SET scopes = ''", 403),
     ("UPDATE api_key_secrets s JOIN api_keys k ON k.id = s.key_id SET s.expires_at = '2001-01-01'", 401),
-])  # fmt: skip
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change, status", [*CHANGES, ("UPDATE api_keys k SET owner_id = 'bob'", 403)])
 def test_by_key_as_the_key_is_now(forgetful, db, change, status):
     """A key that is revoked leaves no other behind, also where it is still remembered as it was."""
     own, secret = insert_key(db, "user", "alice", "orders:read")
@@ -495,10 +499,61 @@ def test_by_key_as_the_key_is_now(forgetful, db, change, status):
     assert forgetful.get("/api/", secret).status == 200
     caller = Caller(forgetful, "/bykey", key=secret)
     assert caller.create(scopes=["orders:read"]).status == caller.rotate(less).status == 200
-    which = "id" if "JOIN" not in change else "k.id"
-    db.sql(f"{change} WHERE {which} = {own}")
+    db.sql(f"{change} WHERE k.id = {own}")
     assert forgetful.get("/api/", secret).status == 200
     before = rows(db)
     forgetful.expect(r"AK000[13]: API key")
     assert caller.create("alice", scopes=["orders:read"]).status == caller.rotate(less).status == status
     assert rows(db) == before
+
+
+@pytest.mark.parametrize("what", ["create", "rotate"])
+@pytest.mark.parametrize("change, status", [*CHANGES, ("UPDATE api_keys k SET owner_id = 'bob'", 401)])
+def test_by_key_as_the_key_is_when_all_of_the_request_has_come(forgetful, db, change, status, what):
+    """Who holds the body back has been let in before."""
+    own, secret = insert_key(db, "user", "alice", "orders:read")
+    less, _ = insert_key(db, "user", "alice", "orders:read")
+    path, fields = {
+        "create": ("", {"user_id": "alice", "description": "", "expires_at_millis": None, "scopes": ["orders:read"]}),
+        "rotate": (f"/{less}/rotate", {}),
+    }[what]
+    body = json.dumps(fields).encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Expect", "100-continue")]
+    with forgetful.connect() as connection:
+        connection.send(f"/bykey/user-api-keys{path}", secret, headers, "POST")
+        assert b"100 Continue" in connection.read_some(len(b"HTTP/1.1 100 Continue\r\n\r\n"))
+        db.sql(f"{change} WHERE k.id = {own}")
+        before = db.sql("SELECT * FROM api_keys"), db.sql("SELECT * FROM api_key_secrets")
+        connection.send_raw(body)
+        assert connection.read_response().status == status
+    forgetful.expect(r"AK0071: .* user alice is not allowed to")
+    assert (db.sql("SELECT * FROM api_keys"), db.sql("SELECT * FROM api_key_secrets")) == before
+    [row] = db.sql("SELECT event, actor FROM api_key_events ORDER BY id DESC LIMIT 1")
+    assert (row["event"], row["actor"]) == ("denied", "alice")
+
+
+def test_by_key_not_by_way_of_another_place(make_httpd, database):
+    """That one let it in by what it remembered; the key's text is gone."""
+    httpd = make_httpd(
+        f"""
+        ApiKeyRefresh Off
+        {RULES}
+        <Location "/front">
+            {KEY_LOGIN}
+        </Location>
+        <Directory "${{htdocs}}/front">
+            RewriteEngine On
+            RewriteRule "^(.*)$" "/bykey/$1" [L]
+        </Directory>
+        """,
+        dbd=database.dbd_params(), modules=["rewrite"], start=False,
+    )  # fmt: skip
+    write_people(httpd)
+    (httpd.htdocs / "front").mkdir()
+    httpd.start()
+    _, secret = insert_key(database, "user", "alice", "orders:read")
+    assert httpd.get("/api/", secret).status == 200
+    answer = Caller(httpd, "/front", key=secret).create()
+    assert error(answer) == FORBIDDEN and "checked elsewhere" in answer.json()["error"]
+    assert database.value("SELECT COUNT(*) FROM api_keys") == "1"
+    assert Caller(httpd, "/bykey", key=secret).create().status == 200
