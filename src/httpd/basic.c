@@ -38,10 +38,11 @@ static authn_status check_password(request_rec *r, const char *user, const char 
 
     (void)user;
     if (asking != r) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      "AK0011: the provider apikey is for AuthBasicProvider alone; take another "
-                      "one for this login: %s",
-                      r->uri);
+        ap_log_rerror(
+            APLOG_MARK, APLOG_ERR, 0, r,
+            "AK0011: the provider apikey is for AuthBasicProvider alone; take another "
+            "one for this login: %s",
+            r->uri);
         return AUTH_DENIED;
     }
     cred = apikey_credential_from_text(r, "(Basic)", password);

@@ -29,18 +29,37 @@ static const apikey_request_t *state_of(request_rec *r)
     return apikey_request_own(r);
 }
 
-/* DirectoryIndex may make this subrequest the request itself (fixups_index). */
-static void note_for_index(const request_rec *r)
+static apr_status_t forget(void *data)
+{
+    const apikey_followup_t *this = data;
+    apikey_followup_t **at = this->all;
+
+    while (*at != this) {
+        at = &(*at)->next;
+    }
+    *at = this->next;
+    return APR_SUCCESS;
+}
+
+/* For the one that may be made of it (take_over). */
+static void note(request_rec *r)
 {
     const apikey_request_t *own = apikey_request_own(r);
     apikey_call_t *call = apikey_request_call(r);
+    apikey_followup_t *this;
 
-    if (call) {
-        call->latest = r;
-        call->latest_policy = r->per_dir_config;
-        call->latest_verdict = own ? own->verdict : APIKEY_NO_VERDICT;
-        call->latest_record = own ? own->record : NULL;
+    if (!call) {
+        return;
     }
+    this = apr_palloc(r->pool, sizeof(*this));
+    this->all = &call->followups;
+    this->next = call->followups;
+    this->request = r;
+    this->policy = r->per_dir_config;
+    this->verdict = own ? own->verdict : APIKEY_NO_VERDICT;
+    this->record = own ? own->record : NULL;
+    call->followups = this;
+    apr_pool_cleanup_register(r->pool, this, forget, apr_pool_cleanup_null);
 }
 
 static void become(request_rec *r, const apikey_request_t *state, char *auth_type)
@@ -49,22 +68,71 @@ static void become(request_rec *r, const apikey_request_t *state, char *auth_typ
     r->ap_auth_type = state->user ? auth_type : NULL;
 }
 
+/* The subrequest whose configuration this request has got, since its own fixups began where
+ * they have, or NULL. */
+static const apikey_followup_t *promoted(const request_rec *r, const apikey_call_t *call)
+{
+    const apikey_followup_t *found = NULL;
+    const apikey_followup_t *at;
+
+    for (at = call->followups; at; at = at->next) {
+        if (at->policy == r->per_dir_config) {
+            if (at->request == r) {
+                return NULL; /* is still itself */
+            }
+            found = found ? found : at;
+        }
+    }
+    return found;
+}
+
+/* mod_negotiation (before the fixups) and mod_dir (in them) find a file by a subrequest and put
+ * the file's configuration, handler and environment into this request, but neither its user nor
+ * its headers. Where another policy judged the file, its verdict counts. */
+static bool take_over(request_rec *r)
+{
+    const apikey_call_t *call = apikey_request_call(r);
+    const apikey_request_t *own = apikey_request_own(r);
+    const apikey_followup_t *from = NULL;
+
+    if (call && call->followups && !(own && own->policy == r->per_dir_config)) {
+        from = promoted(r, call);
+    }
+    if (from && from->verdict != APIKEY_NO_VERDICT) {
+        own = apikey_request_adopt(r, from->verdict, from->record);
+        become(r, own,
+               (char *)(apikey_request_auth(r) == APIKEY_AUTH_BASIC ? "Basic" : "Bearer"));
+        apikey_identity_export(r, own);
+    }
+    return from != NULL;
+}
+
+/* Once for a call. */
+static void count(request_rec *r, const apikey_request_t *state)
+{
+    apikey_request_meter(r, state);
+    if (state->verdict == APIKEY_VALID && !r->main) {
+        apikey_usage_count(r, state->key_id);
+    }
+}
+
 /* Before mod_rewrite's per-directory rules, which may ask for the environment. */
 __attribute__((flatten)) static int fixups(request_rec *r)
 {
-    const apikey_request_t *state = state_of(r);
+    const apikey_request_t *state;
 
+    take_over(r);
+    state = state_of(r);
     apikey_withhold(r);
     if (!ap_is_initial_req(r)) {
         apikey_scrub(r); /* what we told a proxied application before */
-        note_for_index(r);
+        note(r);
     }
     if (state && state != apikey_request_own(r)) {
         apikey_identity_export(r, state); /* a redirect has renamed it all */
     }
-    if (state && state->verdict == APIKEY_VALID && !r->main) {
-        apikey_request_meter(r, state);
-        apikey_usage_count(r, state->key_id);
+    if (state) {
+        count(r, state);
     }
     if (state && !r->user && apikey_verdict_knows_caller(state->verdict)) {
         become(r, state, apikey_request_auth_type(r));
@@ -110,24 +178,18 @@ static int fixups_proxied(request_rec *r)
     return DECLINED;
 }
 
-/* After mod_dir: DirectoryIndex has perhaps found a file by a subrequest and put the file's
- * configuration, handler and environment into this request, but neither its user nor its
- * headers. Where another policy judged the file, its verdict counts. Nothing is done to a
- * subrequest or redirect that is still itself: what mod_headers has set since is to stay. */
-static int fixups_index(request_rec *r)
+/* After mod_dir. Nothing is done to a request that is still itself: what mod_headers has set
+ * since is to stay. */
+static int fixups_promoted(request_rec *r)
 {
-    const apikey_call_t *call = apikey_request_call(r);
-    const apikey_request_t *own = apikey_request_own(r);
+    const apikey_request_t *own;
 
-    if (!call || call->latest == r || call->latest_policy != r->per_dir_config ||
-        (own && own->policy == r->per_dir_config)) {
+    if (!take_over(r)) {
         return DECLINED;
     }
-    if (call->latest_verdict != APIKEY_NO_VERDICT) {
-        own = apikey_request_adopt(r, call->latest_verdict, call->latest_record);
-        become(r, own,
-               (char *)(apikey_request_auth(r) == APIKEY_AUTH_BASIC ? "Basic" : "Bearer"));
-        apikey_identity_export(r, own);
+    own = apikey_request_own(r);
+    if (own && own->verdict != APIKEY_NO_VERDICT) {
+        count(r, own);
     }
     apikey_withhold(r);
     return fixups_proxied(r);
@@ -140,5 +202,5 @@ void apikey_fixups_register(apr_pool_t *p)
     (void)p;
     ap_hook_fixups(fixups, NULL, before_rewrite, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(fixups_proxied, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_fixups(fixups_index, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_fixups(fixups_promoted, NULL, NULL, APR_HOOK_REALLY_LAST);
 }

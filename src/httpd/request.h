@@ -58,6 +58,17 @@ typedef struct apikey_credential_t {
     const apikey_record_t *record; /* once looked up; NULL: no such key */
 } apikey_credential_t;
 
+/* A subrequest or redirect, as it went through its fixups: mod_dir and mod_negotiation may put
+ * a subrequest's configuration into the request it belongs to, without another word. */
+typedef struct apikey_followup_t {
+    struct apikey_followup_t *next;
+    struct apikey_followup_t **all; /* of its call */
+    const void *request;            /* gone with its pool, and this with it */
+    const void *policy;             /* its per_dir_config */
+    apikey_verdict_t verdict;
+    const apikey_record_t *record;
+} apikey_followup_t;
+
 typedef struct {
     apr_pool_t *pool;                 /* of the initial request */
     apikey_credential_t *credentials; /* all seen in this call, the latest first */
@@ -68,12 +79,7 @@ typedef struct {
     bool metered;                     /* as a request, by its verdict */
     apikey_learned_t learned;         /* how what is known of its credential was */
 
-    /* The latest subrequest, which DirectoryIndex may make the request itself of without
-     * another word: its address, the configuration it ran under and what that one judged. */
-    const void *latest;
-    const void *latest_policy;
-    apikey_verdict_t latest_verdict;
-    const apikey_record_t *latest_record;
+    apikey_followup_t *followups; /* the latest first */
 
     apikey_credential_t room; /* for the first credential; seldom is there another */
     apikey_brief_t brief;     /* and for its record, where memory knows it */
