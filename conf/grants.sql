@@ -20,7 +20,9 @@ GRANT SELECT, INSERT, UPDATE ON api_key_usage_writers TO apikey_check@localhost;
 -- For a server that also lets people manage keys (SetHandler apikey-manage), and for apikeyctl
 -- and the procedures in everyday use: all of the above, and to create, describe, rotate and revoke
 -- keys. It can neither change whose a key is or what it may do, nor lengthen the life of a key,
--- nor delete one, nor write or delete what is on record. A site whose teams are in a table of its
+-- nor delete one, nor write or delete what is on record. But who has its password can make a key
+-- for anybody with any scopes, and have a secret work again that a rotation ended: the rules of the
+-- API are the server's, not the database's. A site whose teams are in a table of its
 -- own (ApiKeyTeamsTable) grants SELECT on that too.
 CREATE USER IF NOT EXISTS apikey_manage@localhost ACCOUNT LOCK;
 GRANT SELECT, INSERT, UPDATE (description, last_four, revoked_at, revoked_by)

@@ -79,8 +79,8 @@ static const cli_command_t commands[] = {
      "what is wrong, and the exit status is 1. A digest that is there already is left alone: an\n"
      "import that broke off, or a corrected file, is simply imported again.\n\n"
      "--all-or-nothing makes one transaction of it, undone where a line is bad. A million lines\n"
-     "are then some hundred megabytes in one piece for the binary log, for which replicas wait,\n"
-     "and more than clusters take: there leave it out. Try --dry-run first.",
+     "are then some 800 MB in one piece for the binary log, for which replicas wait, and more\n"
+     "than Group Replication takes by itself: there leave it out. Try --dry-run first.",
      "apikeyctl import keys.csv --dry-run\n"
      "apikeyctl import keys.csv\n"},
     {"prune", cli_prune, CLI_CHANGES_TABLES, CLI_MANY_KEYS,

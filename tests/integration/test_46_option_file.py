@@ -81,7 +81,7 @@ def key(base):
 
 def by_command(folder):
     return subprocess.run(
-        [APIKEYCTL, "list", "--dsn", "group=apikeys"], env={"HOME": "/nowhere", "MYSQL_HOME": str(folder)},
+        [APIKEYCTL, "list", "--defaults-file", folder / "my.cnf", "--dsn", "group=apikeys"], env={"HOME": "/nowhere"},
         stdin=subprocess.DEVNULL, capture_output=True, text=True, start_new_session=True,
     )  # fmt: skip
 

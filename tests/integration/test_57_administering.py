@@ -13,7 +13,7 @@ from harness.process import wait_for
 
 PAGE = re.search(r"(?s)\n## Administering\n(.*?)\n## ", (ROOT / "README.md").read_text())[1]
 TASKS = re.findall(r"(?m)^\| (?!to \|)([^|]+?) \| ([^|]+?) \| ([^|]+?) \|$", PAGE)
-CSV = "digest,owner_type,owner_id\n9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08,user,bob\n"
+CSV = "digest,owner_type,owner_id\n75bb493a25cdaf6de0a0069b5540f8af4cc2127f7de09a7ae02f0019b3552ff8,user,bob\n"
 
 
 def code(cell):
