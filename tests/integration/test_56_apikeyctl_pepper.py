@@ -10,6 +10,7 @@ from administering import DONE, NOT_DONE, USAGE, bare
 from harness import ROOT
 from harness.apikeyctl import ApikeyCtl
 from harness.keyfmt import fingerprint
+from harness.process import VALGRIND
 from load import Load
 
 PLACE = 'ApiKeyTimeout 10s\n<Location "/">\nAuthType Bearer\nRequire apikey\n</Location>'
@@ -102,6 +103,7 @@ class Walk:
         return set().union(*seen)
 
 
+@pytest.mark.skipif(VALGRIND, reason="of load")
 def test_from_no_pepper_to_one_and_to_the_next(ctl, scratch, database, make_httpd):
     """By the steps that apikeyctl(1) has under PEPPERS, nobody is refused at any time."""
     folder = scratch.folder("pepper")
