@@ -74,6 +74,16 @@ int apikey_challenge(request_rec *r, const apikey_request_t *state)
     return info->http_status;
 }
 
+void apikey_challenge_late(request_rec *r)
+{
+    if (apikey_request_auth(r) == APIKEY_AUTH_BEARER) {
+        challenge(r, "invalid_token", NULL);
+    }
+    else {
+        ap_note_auth_failure(r); /* Basic's */
+    }
+}
+
 /* Another module, mod_authz_core foremost, is about to answer 401. What goes with a key that
  * was judged has been said, or is yet to be (authz.c). */
 static int note_auth_failure(request_rec *r, const char *auth_type)

@@ -13,6 +13,9 @@ int apikey_challenge(request_rec *r, const apikey_request_t *state);
 /* Only what "unavailable" is answered with, whatever the AuthType: 503 and Retry-After. */
 int apikey_challenge_unavailable(request_rec *r);
 
+/* Sets the header of a 401 for a key that was valid when the request was judged. */
+void apikey_challenge_late(request_rec *r);
+
 void apikey_challenge_register(apr_pool_t *p);
 
 #endif

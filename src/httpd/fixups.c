@@ -29,7 +29,9 @@ static const apikey_request_t *state_of(request_rec *r)
     return apikey_request_own(r);
 }
 
-static apr_status_t forget(void *data)
+/* ThreadSanitizer sees nothing of how APR's allocator hands memory from one thread to the next,
+ * and this is the only place where we write to memory that is about to be handed over. */
+__attribute__((no_sanitize_thread)) static apr_status_t forget(void *data)
 {
     const apikey_followup_t *this = data;
     apikey_followup_t **at = this->all;
@@ -48,13 +50,13 @@ static void note(request_rec *r)
     apikey_call_t *call = apikey_request_call(r);
     apikey_followup_t *this;
 
-    if (!call) {
+    if (!call || !r->main || r->prev || r->main->per_dir_config == r->per_dir_config) {
         return;
     }
     this = apr_palloc(r->pool, sizeof(*this));
     this->all = &call->followups;
     this->next = call->followups;
-    this->request = r;
+    this->parent = r->main;
     this->policy = r->per_dir_config;
     this->verdict = own ? own->verdict : APIKEY_NO_VERDICT;
     this->record = own ? own->record : NULL;
@@ -68,38 +70,33 @@ static void become(request_rec *r, const apikey_request_t *state, char *auth_typ
     r->ap_auth_type = state->user ? auth_type : NULL;
 }
 
-/* The subrequest whose configuration this request has got, since its own fixups began where
- * they have, or NULL. */
-static const apikey_followup_t *promoted(const request_rec *r, const apikey_call_t *call)
+/* The subrequest that this request has been made of since it was judged, or NULL. */
+static const apikey_followup_t *promoted(const request_rec *r)
 {
-    const apikey_followup_t *found = NULL;
-    const apikey_followup_t *at;
+    const apikey_call_t *call = apikey_request_call(r);
+    const apikey_request_t *own = apikey_request_own(r);
+    const apikey_followup_t *at = call ? call->followups : NULL;
 
-    for (at = call->followups; at; at = at->next) {
-        if (at->policy == r->per_dir_config) {
-            if (at->request == r) {
-                return NULL; /* is still itself */
-            }
-            found = found ? found : at;
-        }
+    if (!at || (own && own->policy == r->per_dir_config)) {
+        return NULL;
     }
-    return found;
+    while (at && !(at->parent == r && at->policy == r->per_dir_config)) {
+        at = at->next;
+    }
+    return at;
 }
 
 /* mod_negotiation (before the fixups) and mod_dir (in them) find a file by a subrequest and put
  * the file's configuration, handler and environment into this request, but neither its user nor
- * its headers. Where another policy judged the file, its verdict counts. */
+ * its headers. Where another policy judged the file, its verdict counts. Whether that was so.
+ */
 static bool take_over(request_rec *r)
 {
-    const apikey_call_t *call = apikey_request_call(r);
-    const apikey_request_t *own = apikey_request_own(r);
-    const apikey_followup_t *from = NULL;
+    const apikey_followup_t *from = promoted(r);
 
-    if (call && call->followups && !(own && own->policy == r->per_dir_config)) {
-        from = promoted(r, call);
-    }
     if (from && from->verdict != APIKEY_NO_VERDICT) {
-        own = apikey_request_adopt(r, from->verdict, from->record);
+        const apikey_request_t *own = apikey_request_adopt(r, from->verdict, from->record);
+
         become(r, own,
                (char *)(apikey_request_auth(r) == APIKEY_AUTH_BASIC ? "Basic" : "Bearer"));
         apikey_identity_export(r, own);
@@ -191,6 +188,7 @@ static int fixups_promoted(request_rec *r)
     if (own && own->verdict != APIKEY_NO_VERDICT) {
         count(r, own);
     }
+    note(r); /* the index of an index */
     apikey_withhold(r);
     return fixups_proxied(r);
 }

@@ -382,6 +382,7 @@ find_elsewhere(request_rec *r, apikey_credential_t *cred, int64_t began_ms)
     atomic_store(&apikey_board_realm(r->server)->active, 1);
     if (apikey_credential_digest(r, cred) && may_ask(r, began_ms) &&
         ask_and_wait(r, cred, began_ms, pool, &record)) {
+        cred->for_managing = must_ask(r);
         return found(call, cred, record, APIKEY_LEARNED_ASKED);
     }
     /* ApiKeyStale. Looked up again: the key may have been dropped while we waited. */

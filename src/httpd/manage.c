@@ -288,7 +288,7 @@ static void log_end(request_rec *r, const apikey_operation_t *op)
         ap_log_rerror(
             APLOG_MARK, APLOG_NOTICE, 0, r,
             "AK0071: managing API keys (%s): user %s is not allowed to, key %" APR_UINT64_T_FMT,
-            op->name, ap_escape_logitem(r->pool, r->user), op->id);
+            op->name, ap_escape_logitem(r->pool, r->user), op->denial.id);
     }
     if (op->changed) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,

@@ -55,8 +55,9 @@ bool apikey_access_caller(apikey_operation_t *op)
     }
     if (op->key) {
         return op->key_digests ||
-               deny_caller(op, "An API key manages keys at the URL that it was sent to; it was "
-                               "checked elsewhere, before a redirect.");
+               deny_caller(op,
+                           "An API key manages keys at the URL that it was sent to; this one "
+                           "was checked by another place before, and redirected.");
     }
     return !why_nobody(APIKEY_OWNER_USER, op->user) ||
            deny_caller(op, "A user of this name cannot own API keys.");
@@ -160,7 +161,7 @@ apikey_db_status_t apikey_access_renew(apikey_db_t *db, apikey_operation_t *op)
     }
     else {
         deny(op, APIKEY_ERROR_NO_USER, "The API key of the caller is not valid any more.",
-             APIKEY_OWNER_NONE, NULL, op->id);
+             op->key->owner_type, op->key->owner, op->key->id);
     }
     return rv;
 }

@@ -18,8 +18,9 @@
 /* Whether this caller may use the API at all. False with the operation refused. */
 bool apikey_access_caller(apikey_operation_t *op);
 
-/* For the work. Looks the caller's key up anew, where there is one: since it was checked its
- * request may have taken its time. Refuses the operation where it is not valid any more. */
+/* For the work, which may be run again. Looks the caller's key up anew, where there is one:
+ * since it was checked its request may have taken its time. Refuses the operation where it is
+ * not valid any more, or another owner's; else `op->key` is the key as it is now. */
 apikey_db_status_t apikey_access_renew(apikey_db_t *db, apikey_operation_t *op);
 
 /* Whether the location is an administrators' one. False with the operation refused. */

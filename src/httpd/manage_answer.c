@@ -62,6 +62,9 @@ static int send_error(request_rec *r, apikey_error_t error, const char *text, js
 
 int apikey_answer(request_rec *r, const apikey_operation_t *op)
 {
+    if (op->error == APIKEY_ERROR_NO_USER && op->key) {
+        apikey_challenge_late(r);
+    }
     return op->error == APIKEY_ERROR_NONE ? send_json(r, HTTP_OK, op->answer)
                                           : send_error(r, op->error, op->text, op->details);
 }

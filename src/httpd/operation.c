@@ -102,7 +102,7 @@ static void set_key(apikey_operation_t *op, const request_rec *r)
     key->scopes = apr_pstrdup(op->pool, key->scopes);
     op->key = key;
     for (cred = state->call->credentials; cred; cred = cred->next) {
-        if (cred->record == state->record && cred->digests) {
+        if (cred->record == state->record && cred->for_managing) {
             op->key_digests = apr_pmemdup(op->pool, cred->digests, sizeof(*cred->digests));
         }
     }

@@ -63,7 +63,7 @@ typedef struct {
     const char *actor;          /* the same for the audit trail, in UTF-8 whatever it is */
     const char *client;         /* address */
     const apikey_record_t *key; /* the key that logged in, or NULL */
-    /* To ask about it again; NULL where it was known without asking the database. */
+    /* To ask about it again; NULL where it was looked up elsewhere, in memory perhaps. */
     const apikey_digests_t *key_digests;
 
     /* What. */

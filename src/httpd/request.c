@@ -223,7 +223,8 @@ apikey_request_t *apikey_request_adopt(request_rec *r, apikey_verdict_t verdict,
 {
     apikey_request_t *state = apikey_request_make(r);
 
-    if (!record || state->record != record) {
+    if (!record || state->record != record ||
+        (!state->user && apikey_verdict_knows_caller(verdict))) {
         set_owner(r, state, record);
     }
     state->verdict = verdict;

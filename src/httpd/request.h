@@ -55,16 +55,17 @@ typedef struct apikey_credential_t {
 
     bool failed; /* the database could not be asked */
     bool looked_up;
+    bool for_managing;             /* looked up where keys may manage keys: in the database */
     const apikey_record_t *record; /* once looked up; NULL: no such key */
 } apikey_credential_t;
 
-/* A subrequest or redirect, as it went through its fixups: mod_dir and mod_negotiation may put
- * a subrequest's configuration into the request it belongs to, without another word. */
+/* A subrequest that has a configuration of its own, as it went through its fixups: mod_dir and
+ * mod_negotiation may put it into the request that it was made for, without another word. */
 typedef struct apikey_followup_t {
     struct apikey_followup_t *next;
-    struct apikey_followup_t **all; /* of its call */
-    const void *request;            /* gone with its pool, and this with it */
-    const void *policy;             /* its per_dir_config */
+    struct apikey_followup_t **all; /* of its call, which it leaves with its pool */
+    const request_rec *parent;
+    const void *policy; /* its per_dir_config */
     apikey_verdict_t verdict;
     const apikey_record_t *record;
 } apikey_followup_t;

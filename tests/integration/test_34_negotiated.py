@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files that mod_negotiation and mod_dir find: of several that were looked at, the verdict of the one that is served
-counts, for the application, the log, caches and the count of uses."""
+counts, for the application, the log, caches and the count of uses; and that of no other."""
+
+import json
 
 import pytest
 from backends import told
+from harness.apps import CGI_SCRIPT
 from harness.keyfmt import insert_key
 from harness.process import wait_for
 from load import written
@@ -37,13 +40,6 @@ CustomLog logs/owners.log owners
     </FilesMatch>
 </Directory>
 """
-SCRIPT = """#!/usr/bin/python3
-import json, os
-print("Content-Type: application/json\\n")
-print(json.dumps(dict(os.environ)))
-"""
-
-
 @pytest.fixture(scope="module")
 def httpd(make_module_httpd, module_database):
     made = make_module_httpd(CONFIG, dbd=module_database.dbd_params(), modules=["negotiation", "cgid"], start=False)
@@ -55,7 +51,7 @@ def httpd(make_module_httpd, module_database):
                     (made.htdocs / place / f"{name}.html.{language}").write_text(f"{name} {language}\n")
                 else:
                     script = made.htdocs / place / f"{name}.cgi.{language}"
-                    script.write_text(SCRIPT)
+                    script.write_text(CGI_SCRIPT)
                     script.chmod(0o755)
     return made.start()
 
@@ -117,3 +113,101 @@ def test_without_a_key_there_is_no_file(httpd):
     httpd.expect("AH00687: Negotiation: discovered file.*None could be negotiated")
     for path in ("/files/page", "/files/"):
         assert httpd.get(path).status in (401, 404)
+
+
+# -- and no other ------------------------------------------------------------------------------------------------
+
+SIBLINGS = """
+ApiKeyUsage Off
+<Directory "${htdocs}">
+    Options +Includes +ExecCGI
+    AddHandler cgi-script .cgi
+    AddOutputFilter INCLUDES .shtml
+    DirectoryIndex index.cgi
+</Directory>
+<Directory "${htdocs}/pages">
+    AuthType Bearer
+    <RequireAny>
+        Require expr "%{REQUEST_URI} =~ m#/free#"
+        Require apikey
+    </RequireAny>
+    <FilesMatch "[.]shtml$">
+        AuthMerging Off
+        Require all granted
+    </FilesMatch>
+</Directory>
+<Directory "${htdocs}/outer">
+    DirectoryIndex inner/
+    <Files "index.cgi">
+        AuthType Bearer
+        Require apikey
+    </Files>
+</Directory>
+<Directory "${htdocs}/outer/inner">
+    DirectoryIndex index.cgi
+</Directory>
+<Directory "${htdocs}/teams">
+    AuthType Bearer
+    ApiKeyUserKeys Off
+    <RequireAny>
+        Require ip 127.0.0.1
+        Require apikey
+    </RequireAny>
+    <Files "index.cgi">
+        ApiKeyUserKeys On
+        AuthMerging Off
+        Require apikey
+    </Files>
+</Directory>
+<Directory "${htdocs}/way">
+    AuthType Bearer
+    Require apikey
+    RewriteEngine On
+    RewriteRule ".?" "/teams/" [L]
+</Directory>
+<Directory "${htdocs}/site">
+    AuthType Bearer
+    Require all granted
+    CGIPassAuth On
+    RequestHeader set Authorization "Bearer of-the-site"
+</Directory>
+"""
+PAGES = {"asks-first": ["asks", "free"], "free-first": ["free", "asks"]}
+
+
+@pytest.fixture(scope="module")
+def siblings(make_module_httpd, module_database):
+    made = make_module_httpd(SIBLINGS, dbd=module_database.dbd_params(), modules=["include", "cgid"], start=False)
+    for script in ("pages/asks", "pages/free", "outer/inner/index", "teams/index", "site/index"):
+        file = made.htdocs / f"{script}.cgi"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(CGI_SCRIPT)
+        file.chmod(0o755)
+    (made.htdocs / "way").mkdir()
+    for page, names in PAGES.items():
+        includes = ",".join(f'<!--#include virtual="{name}.cgi" -->' for name in names)
+        (made.htdocs / "pages" / f"{page}.shtml").write_text(f"[{includes}]")
+    return made.start()
+
+
+@pytest.mark.parametrize("page, names", PAGES.items())
+def test_what_is_included_beside_it_is_not_judged_with_it(siblings, alice, page, names):
+    """They have their configuration in common, and one asked for no key."""
+    seen = dict(zip(names, json.loads(siblings.get(f"/pages/{page}.shtml", alice).text)))
+    assert (seen["asks"]["REMOTE_USER"], seen["asks"]["APIKEY_USER"]) == ("alice", "alice")
+    assert not {"REMOTE_USER", "APIKEY_USER", "AUTH_TYPE"} & seen["free"].keys()
+
+
+def test_the_index_of_an_index(siblings, alice):
+    assert told(siblings.get("/outer/", alice)).all["REMOTE_USER"] == "alice"
+
+
+def test_an_index_with_another_verdict_than_its_folder(siblings, alice):
+    siblings.expect("AK0003: API key wrong_type")
+    seen = told(siblings.get("/way/", alice)).all
+    assert (seen["REMOTE_USER"], seen["APIKEY_USER"], seen["APIKEY_STATUS"]) == ("alice", "alice", "valid")
+
+
+@pytest.mark.parametrize("path", ["/site/", "/site/index.cgi"])
+def test_an_authorization_of_the_sites_own_stays(siblings, alice, path):
+    assert told(siblings.get(path, alice)).all["HTTP_AUTHORIZATION"] == "Bearer of-the-site"
