@@ -8,6 +8,9 @@
 -- All times are UTC. Owner ids are compared byte for byte.
 
 SET NAMES utf8mb4;
+-- While this waits for a transaction that somebody holds open, everybody else waits behind it: not
+-- for long. Error 1205 says so; then load it again.
+SET SESSION lock_wait_timeout = 5;
 SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION';
 
 -- What SQL and apikeyctl mint by, and what is installed.
@@ -407,6 +410,10 @@ BEGIN
         RELEASE SAVEPOINT api_key_change;
     END;
     IF ours THEN
+        -- Who has to wait does so before it begins: MySQL runs no handler when it is interrupted,
+        -- and would leave the transaction open.
+        SELECT k.owner_type INTO kind FROM api_keys k WHERE k.id = the_id FOR UPDATE;
+        SET kind = NULL;
         START TRANSACTION;
     ELSE
         SAVEPOINT api_key_change;

@@ -188,6 +188,11 @@ cli_exit_t cli_connect(cli_t *cli)
         return cli_fail(CLI_NO_DATABASE, "cannot connect to the database: %s (error %u)%s%s",
                         mysql_error(conn), mysql_errno(conn), *remedy ? "; " : "", remedy);
     }
+    /* An option file's default-character-set goes before what was asked for. */
+    if (mysql_set_character_set(conn, "utf8mb4") != 0) {
+        return cli_fail(CLI_NO_DATABASE, "the database does not take utf8mb4: %s",
+                        mysql_error(conn));
+    }
     cli->conn = conn;
     cli->db = apikey_db_make(conn, cli->pool);
     return CLI_DONE;

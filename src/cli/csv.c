@@ -7,6 +7,7 @@
 struct cli_csv_reader_t {
     FILE *file;
     uint64_t line; /* of the next character */
+    bool lost;     /* it is not known where the next record begins */
     size_t used;
     char bytes[CLI_CSV_BYTES]; /* of the fields, each with its NUL */
 };
@@ -54,16 +55,6 @@ static bool ends_record(int c)
     return c == '\n' || c == EOF;
 }
 
-/* What is wrong is static text; what came before it is skipped with the line. */
-static cli_csv_status_t bad(cli_csv_reader_t *reader, cli_csv_t *record, int c, const char *why)
-{
-    while (!ends_record(c)) {
-        c = next_char(reader);
-    }
-    record->why = why;
-    return CLI_CSV_BAD;
-}
-
 static const char *keep(cli_csv_reader_t *reader, int c)
 {
     if (reader->used == sizeof(reader->bytes)) {
@@ -73,24 +64,46 @@ static const char *keep(cli_csv_reader_t *reader, int c)
     return NULL;
 }
 
-/* A field whose first quote was read; `*c` becomes what follows its last one. */
+/* A field whose first quote was read; `*c` becomes what follows its last one. Whatever is wrong
+ * in it, it is read to its end: a line feed inside it begins no record. */
 static const char *read_quoted(cli_csv_reader_t *reader, int *c)
 {
     const char *why = NULL;
 
-    for (*c = next_char(reader); !why; *c = next_char(reader)) {
-        if (*c == EOF) {
-            return "a quoted field does not end";
-        }
+    for (*c = next_char(reader); *c != EOF; *c = next_char(reader)) {
         if (*c == '"' && (*c = next_char(reader)) != '"') {
-            return *c == ',' || ends_record(*c) ? NULL : "text follows the quote of a field";
+            if (*c == ',' || ends_record(*c)) {
+                return why;
+            }
+            break;
         }
-        if (*c == '\0') {
-            return "a NUL byte";
+        if (!why) {
+            why = *c == '\0' ? "a NUL byte" : keep(reader, *c);
         }
-        why = keep(reader, *c);
     }
-    return why;
+    reader->lost = true;
+    return *c == EOF
+               ? "a quoted field does not end"
+               : "text follows the quote of a field; nothing behind it was read, for where "
+                 "the next line begins is not certain";
+}
+
+/* What is wrong is static text; what came before it is skipped with the rest of the record, in
+ * which a field may begin with `c`. */
+static cli_csv_status_t bad(cli_csv_reader_t *reader, cli_csv_t *record, int c,
+                            bool field_begins, const char *why)
+{
+    while (!ends_record(c) && !reader->lost) {
+        if (field_begins && c == '"') {
+            (void)read_quoted(reader, &c);
+        }
+        else {
+            field_begins = c == ',';
+            c = next_char(reader);
+        }
+    }
+    record->why = why;
+    return CLI_CSV_BAD;
 }
 
 /* A field that begins with `*c`, which becomes what follows it. */
@@ -116,6 +129,9 @@ cli_csv_status_t cli_csv_next(cli_csv_reader_t *reader, cli_csv_t *record)
 
     memset(record, 0, sizeof(*record));
     reader->used = 0;
+    if (reader->lost) {
+        return CLI_CSV_END;
+    }
     do {
         record->line = reader->line;
         c = next_char(reader);
@@ -128,12 +144,12 @@ cli_csv_status_t cli_csv_next(cli_csv_reader_t *reader, cli_csv_t *record)
         const char *why;
 
         if (record->count == CLI_CSV_FIELDS) {
-            return bad(reader, record, c, "more than 32 fields");
+            return bad(reader, record, c, true, "more than 32 fields");
         }
         why = c == '"' ? read_quoted(reader, &c) : read_plain(reader, &c);
         why = why ? why : keep(reader, '\0');
         if (why) {
-            return bad(reader, record, c, why);
+            return bad(reader, record, c, false, why);
         }
         record->field[record->count++] = reader->bytes + begin;
         if (ends_record(c)) {

@@ -35,12 +35,13 @@ cli_exit_t cli_prune(cli_t *cli)
     int64_t age_s;
     uint64_t after = 0;
     uint64_t total = 0;
-    int count = APIKEY_PRUNE_MAX;
+    bool more = true;
+    int count;
     cli_exit_t rc = read_age(cli, &age_s);
 
-    while (rc == CLI_DONE && count == APIKEY_PRUNE_MAX) {
+    while (rc == CLI_DONE && more) {
         if (apikey_store_prune(cli->db, age_s, APIKEY_PRUNE_MAX, cli->opt.dry_run, &after,
-                               &count) != APIKEY_DB_OK) {
+                               &count, &more) != APIKEY_DB_OK) {
             cli_progress(NULL, 0, 0);
             if (total > 0 && !cli->opt.dry_run) {
                 fprintf(stderr, "%" PRIu64 " keys were deleted before.\n", total);

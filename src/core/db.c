@@ -498,8 +498,8 @@ const char *apikey_db_error(const apikey_db_t *db)
 
 bool apikey_db_try_again(const apikey_db_t *db)
 {
-    return db->code == ER_LOCK_DEADLOCK || db->code == ER_LOCK_WAIT_TIMEOUT ||
-           db->code == ER_CHECKREAD || db->code == ER_AUTOINC_READ_FAILED;
+    return db->code == ER_LOCK_DEADLOCK || db->code == ER_CHECKREAD ||
+           db->code == ER_AUTOINC_READ_FAILED;
 }
 
 bool apikey_db_denied(const apikey_db_t *db)
@@ -535,6 +535,8 @@ const char *apikey_db_remedy(unsigned int error)
     case CR_SSL_CONNECTION_ERROR:
         return "correct ssl-ca= and what else the option file says of TLS, or the server's "
                "certificate";
+    case ER_LOCK_WAIT_TIMEOUT:
+        return "somebody holds a transaction open; try again when it has ended";
     case ER_CON_COUNT_ERROR:
         return "raise max_connections, or lower DBDMax";
     default:

@@ -170,10 +170,10 @@ enum { APIKEY_PRUNE_MAX = 1000 }; /* keys in one go */
 
 /* Deletes the first `limit` keys (at most APIKEY_PRUNE_MAX) with an id above `*after` that have
  * been revoked or expired for `older_than_s` seconds, with their secrets and usage, in one
- * transaction; with `dry_run` only counts them. `*after` becomes the last id looked at;
- * `*count` below `limit`: no more. */
+ * transaction, and counts them; with `dry_run` only counts them. `*after` becomes the last id
+ * looked at; there may be `*more` behind it. */
 apikey_db_status_t apikey_store_prune(apikey_db_t *db, int64_t older_than_s, int limit,
-                                      bool dry_run, uint64_t *after, int *count);
+                                      bool dry_run, uint64_t *after, int *count, bool *more);
 
 /* -- teams: store_teams.c --------------------------------------------------------------------
  */

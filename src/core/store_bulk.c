@@ -156,7 +156,7 @@ apikey_db_status_t apikey_store_import_all(apikey_db_t *db, apikey_batch_fn next
 typedef struct {
     int64_t age_s;
     uint64_t ids[APIKEY_PRUNE_MAX];
-    int found;
+    int found, deleted;
 } dead_t;
 
 static bool keep_id(const apikey_col_t *cols, void *baton)
@@ -171,16 +171,18 @@ static bool keep_id(const apikey_col_t *cols, void *baton)
  * Only if it is dead still, as its expiry may have been put off. */
 static apikey_db_status_t bury(apikey_db_t *db, void *baton, apikey_outcome_t *outcome)
 {
-    const dead_t *dead = baton;
+    dead_t *dead = baton;
     apikey_db_status_t rv = APIKEY_DB_OK;
     int i;
 
+    dead->deleted = 0;
     for (i = 0; i < dead->found && rv == APIKEY_DB_OK; i++) {
         const apikey_arg_t args[] = {apikey_arg_int((int64_t)dead->ids[i]),
                                      apikey_arg_int(dead->age_s), apikey_arg_int(dead->age_s)};
 
         rv = apikey_db_run(db, APIKEY_SQL_DELETE_DEAD, args, NULL, NULL);
         if (rv == APIKEY_DB_OK && apikey_db_affected(db) == 1) {
+            dead->deleted++;
             rv = apikey_db_run(db, APIKEY_SQL_DELETE_USE, args, NULL, NULL);
         }
     }
@@ -189,7 +191,7 @@ static apikey_db_status_t bury(apikey_db_t *db, void *baton, apikey_outcome_t *o
 }
 
 apikey_db_status_t apikey_store_prune(apikey_db_t *db, int64_t older_than_s, int limit,
-                                      bool dry_run, uint64_t *after, int *count)
+                                      bool dry_run, uint64_t *after, int *count, bool *more)
 {
     const int most = limit < APIKEY_PRUNE_MAX ? limit : APIKEY_PRUNE_MAX;
     const apikey_arg_t args[] = {apikey_arg_int((int64_t)*after), apikey_arg_int(older_than_s),
@@ -201,8 +203,9 @@ apikey_db_status_t apikey_store_prune(apikey_db_t *db, int64_t older_than_s, int
     if (rv == APIKEY_DB_OK && !dry_run && dead.found > 0) {
         rv = apikey_store_in_transaction(db, bury, &dead, &outcome);
     }
-    *count = rv == APIKEY_DB_OK ? dead.found : 0;
-    if (*count > 0) {
+    *count = rv != APIKEY_DB_OK ? 0 : dry_run ? dead.found : dead.deleted;
+    *more = rv == APIKEY_DB_OK && dead.found == most;
+    if (rv == APIKEY_DB_OK && dead.found > 0) {
         *after = dead.ids[dead.found - 1];
     }
     return rv;

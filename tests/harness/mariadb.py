@@ -288,8 +288,8 @@ class Database:
     def dbd_params(self, user=None, password=None, extra=""):
         return self.server.dbd_params(self.name, user, password, extra)
 
-    def session(self):
-        return Session(self.server, self.name)
+    def session(self, lenient=False):
+        return Session(self.server, self.name, lenient)
 
     def drop(self):
         self.server.sql(f"DROP DATABASE `{self.name}`")
@@ -298,13 +298,13 @@ class Database:
 class Session:
     """A connection that stays open between statements: transactions, locks, user variables.
 
-    An error ends it, as it ends the client program in batch mode.
+    An error ends it, as it ends the client program in batch mode, unless it is to be `lenient`.
     """
 
-    def __init__(self, server, db):
+    def __init__(self, server, db, lenient=False):
         self._server = server
         self._client = subprocess.Popen(
-            server._client(db, None), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [*server._client(db, None), *(["--force"] if lenient else [])], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=server._client_env(None, None),
         )  # fmt: skip
         self._marks = 0

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 from harness import SCHEMA, keyfmt
 from harness.mariadb import SqlError
+from harness.process import wait_for
 
 SIGNAL = 1644
 
@@ -592,3 +593,21 @@ def test_the_plaintext_is_in_no_log(logging_server, binlog_format):
     logged = binlog_text(logging_server)
     assert binlog_format == "ROW" or "the description" in logged
     assert not any(part in logged for key in keys for part in (key, key[5:37]))
+
+
+def test_an_interrupted_rotation_leaves_no_transaction_open(database):
+    """What its session does afterwards is done."""
+    number, _ = keyfmt.insert_key(database, "user", "alice")
+    at_work = ("SELECT id FROM information_schema.PROCESSLIST"
+               f" WHERE db = '{database.name}' AND command <> 'Sleep' AND id <> CONNECTION_ID()")  # fmt: skip
+    with database.session() as other, database.session(lenient=True) as session:
+        other.sql(f"START TRANSACTION; SELECT id FROM api_keys WHERE id = {number} FOR UPDATE")
+        session.send(f"CALL api_key_rotate({number}, 0)")
+        wait_for(lambda: database.server.status("Innodb_row_lock_current_waits"), what="it to wait")
+        [row] = database.sql(at_work)
+        database.sql(f"KILL QUERY {row['id']}")
+        session.rows()
+        other.sql("ROLLBACK")
+        session.sql(f"UPDATE api_keys SET revoked_at = NOW() WHERE id = {number}")
+    assert database.value("SELECT status FROM api_key_list") == "revoked"
+    assert database.value("SELECT COUNT(*) FROM api_key_secrets") == "1"

@@ -359,3 +359,36 @@ def test_the_administrators_account_is_enough(database, scratch, pepper):
     finally:
         server.sql("DROP USER apikey_check@localhost, apikey_manage@localhost, apikey_admin@localhost,"
                    " apikey_definer@localhost")
+
+
+def test_names_are_utf8_whatever_the_option_file_says(database, scratch):
+    file = scratch.folder("cnf") / "latin.cnf"
+    database.server.write_defaults_file(file, database.name)
+    file.write_text(file.read_text() + "default-character-set=latin1\n")
+    assert bare("create", "--user", "jos\u00e9", "--defaults-file", file).returncode == DONE
+    assert database.value("SELECT HEX(owner_id) FROM api_keys") == "jos\u00e9".encode().hex().upper()
+
+
+def test_who_waits_for_a_lock_is_told(make_mariadb, scratch):
+    """Once, by the server's own patience."""
+    server = make_mariadb("--innodb-lock-wait-timeout=1")
+    database = server.create_database()
+    ctl = ApikeyCtl(database, scratch.folder("ctl"))
+    number, _ = ctl.create(user="alice")
+    with database.session() as other:
+        other.sql(f"START TRANSACTION; SELECT id FROM api_keys WHERE id = {number} FOR UPDATE")
+        waits = server.status("Innodb_row_lock_waits")
+        done = ctl.run("revoke", number)
+        assert done.returncode == NOT_DONE and "(error 1205); somebody holds a transaction open" in done.stderr
+        assert server.status("Innodb_row_lock_waits") == waits + 1
+
+
+def test_init_does_not_have_everybody_wait(ctl, database):
+    """Behind a transaction that is open on the tables: it gives up, and loses nothing."""
+    triggers = database.sql("SHOW TRIGGERS")
+    with database.session() as other:
+        other.sql("START TRANSACTION; SELECT * FROM api_keys; SELECT * FROM api_key_secrets; SELECT * FROM api_key_settings")
+        done = ctl.run("init")
+        assert done.returncode == NOT_DONE and "(error 1205); somebody holds a transaction open" in done.stderr
+    assert len(database.sql("SHOW TRIGGERS")) == len(triggers)
+    assert ctl.run("init").returncode == DONE

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from administering import DONE, NOT_DONE, USAGE, on_terminal, peak_memory, rows
@@ -262,3 +263,25 @@ def test_prune_in_batches(ctl, database):
 def test_prune_refuses(shared, span, why):
     done = shared.run("prune", f"--older-than={span}")
     assert (done.returncode, done.stdout) == (USAGE, "") and f"--older-than '{span}': " in done.stderr and why in done.stderr
+
+
+def test_prunes_at_once_count_each_key_once(ctl, database):
+    database.sql("INSERT INTO api_keys (owner_type, owner_id, revoked_at)"
+                 " SELECT 'user', 'alice', '2020-01-01' FROM seq_1_to_1500")  # fmt: skip
+    with ThreadPoolExecutor(3) as pool:
+        said = [json.loads(line.result()) for line in [pool.submit(ctl.ok, "prune", "--json") for _ in range(3)]]
+    assert sum(one["keys"] for one in said) == 1500
+
+
+@pytest.mark.parametrize("pad", [b"\0", b"x" * 17000], ids=["NUL", "long"])
+def test_lines_inside_a_bad_field_are_no_keys(ctl, database, scratch, pad):
+    """Whoever may write a description in the old system writes no record of his own, and hides none of others."""
+    path = scratch.folder("import") / "keys.csv"
+    owned = b"%s,user,%s,%s,%s\n"
+    path.write_bytes(b"digest,owner_type,owner_id,description,scopes\n"
+                     + owned % (b"1" * 64, b"mallory", b'"' + pad + b"\n" + owned % (b"2" * 64, b"admin", b"", b"orders:*") + b'"', b"")
+                     + b"".join(owned % (b"%064d" % number, b"bob", b"", b"") for number in range(3, 503)))  # fmt: skip
+    done = ctl.run("import", path)
+    assert done.returncode == NOT_DONE and f"{path}, line 2: " in done.stderr
+    assert database.value("SELECT GROUP_CONCAT(DISTINCT owner_id) FROM api_keys") == "bob"
+    assert database.value("SELECT COUNT(*) FROM api_keys") == "500"

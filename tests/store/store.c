@@ -129,15 +129,16 @@ static apikey_db_status_t prune(void)
     const int limit = atoi(arg[1]);
     apikey_db_status_t rv;
     uint64_t after = 0;
+    bool more;
     int count;
 
     do {
         rv = apikey_store_prune(db, strtoll(arg[0], NULL, 10), limit,
-                                strcmp(arg[2], "dry") == 0, &after, &count);
+                                strcmp(arg[2], "dry") == 0, &after, &count, &more);
         if (rv == APIKEY_DB_OK) {
             printf("%d\n", count);
         }
-    } while (rv == APIKEY_DB_OK && count == limit);
+    } while (rv == APIKEY_DB_OK && more);
     return rv;
 }
 

@@ -42,6 +42,10 @@ static const char *read_all(const char *text, size_t len, char *out, size_t size
     return out;
 }
 
+#define LOST                                                                                   \
+    "text follows the quote of a field; nothing behind it was read, for where the next line "  \
+    "begins is not certain"
+
 static void records(void **state)
 {
     static const struct {
@@ -68,8 +72,11 @@ static void records(void **state)
         {"a;b", "1[a;b] "},
         /* what is not a record, and how it goes on after that */
         {"a\"b,c\nd", "1!a quote inside a field that is not quoted 2[d] "},
-        {"\"a\"b\nd", "1!text follows the quote of a field 2[d] "},
-        {"\"a\" ,b\nd", "1!text follows the quote of a field 2[d] "},
+        {"\"a\"b\nd", "1!" LOST " "},
+        {"\"a\" ,b\nd", "1!" LOST " "},
+        {"\"a\\\"b\nd\n\"\n", "1!" LOST " "}, /* a backslash is no escape */
+        {"a\"b,\"c\nd\"\ne", "1!a quote inside a field that is not quoted 3[e] "},
+        {"a\"b,\"c\"d\ne", "1!a quote inside a field that is not quoted "},
         {"a\rb\nd", "1!a carriage return inside a field that is not quoted 2[d] "},
         {"x\n\"a\nb\n", "1[x] 2!a quoted field does not end "},
         {"\"", "1!a quoted field does not end "},
@@ -91,6 +98,11 @@ static void nul_bytes(void **state)
     assert_string_equal(read_all("a\0b\nc", 5, out, sizeof(out), *state), "1!a NUL byte 2[c] ");
     assert_string_equal(read_all("\"a\0b\"\nc", 7, out, sizeof(out), *state),
                         "1!a NUL byte 2[c] ");
+    /* inside the quotes there is no record */
+    assert_string_equal(read_all("\"\0\nx\n\",b\nc", 10, out, sizeof(out), *state),
+                        "1!a NUL byte 4[c] ");
+    assert_string_equal(read_all("\0,\"\nx\n\",b\nc", 11, out, sizeof(out), *state),
+                        "1!a NUL byte 4[c] ");
 }
 
 static void limits(void **state)
@@ -114,7 +126,10 @@ static void limits(void **state)
                         "1!the line is longer than 16384 bytes 2[d] ");
     text[0] = '"';
     assert_string_equal(read_all(text, LONG + 2, out, sizeof(out), *state),
-                        "1!the line is longer than 16384 bytes 2[d] ");
+                        "1!a quoted field does not end ");
+    memcpy(text + LONG - 4, "\nx\n\"", 4);
+    assert_string_equal(read_all(text, LONG + 2, out, sizeof(out), *state),
+                        "1!the line is longer than 16384 bytes 4[d] ");
     memset(text, ',', CLI_CSV_FIELDS - 1);
     memcpy(text + CLI_CSV_FIELDS - 1, "\nd", 2);
     assert_non_null(
@@ -124,6 +139,9 @@ static void limits(void **state)
     memcpy(text + CLI_CSV_FIELDS, "\nd", 2);
     assert_string_equal(read_all(text, CLI_CSV_FIELDS + 2, out, sizeof(out), *state),
                         "1!more than 32 fields 2[d] ");
+    memcpy(text + CLI_CSV_FIELDS, "\"\nx\n\"\nd", 7);
+    assert_string_equal(read_all(text, CLI_CSV_FIELDS + 7, out, sizeof(out), *state),
+                        "1!more than 32 fields 4[d] ");
 }
 
 int main(void)
