@@ -499,7 +499,8 @@ const char *apikey_db_error(const apikey_db_t *db)
 bool apikey_db_try_again(const apikey_db_t *db)
 {
     return db->code == ER_LOCK_DEADLOCK || db->code == ER_CHECKREAD ||
-           db->code == ER_AUTOINC_READ_FAILED;
+           db->code == ER_AUTOINC_READ_FAILED ||
+           db->code == ER_DUP_ENTRY; /* somebody else imports the same */
 }
 
 bool apikey_db_denied(const apikey_db_t *db)

@@ -285,3 +285,13 @@ def test_lines_inside_a_bad_field_are_no_keys(ctl, database, scratch, pad):
     assert done.returncode == NOT_DONE and f"{path}, line 2: " in done.stderr
     assert database.value("SELECT GROUP_CONCAT(DISTINCT owner_id) FROM api_keys") == "bob"
     assert database.value("SELECT COUNT(*) FROM api_keys") == "500"
+
+
+def test_imports_of_one_file_at_once(ctl, database, scratch):
+    path = scratch.folder("import") / "keys.csv"
+    path.write_text("digest,owner_type,owner_id\n" + "".join(f"{number:064d},user,bob\n" for number in range(3000)))
+    with ThreadPoolExecutor(3) as pool:
+        done = [line.result() for line in [pool.submit(ctl.run, "import", path, "--json") for _ in range(3)]]
+    assert [(one.returncode, one.stderr) for one in done] == [(DONE, "")] * 3
+    assert sum(json.loads(one.stdout)["imported"] for one in done) == 3000
+    assert database.value("SELECT COUNT(*) FROM api_keys") == "3000"
