@@ -18,7 +18,7 @@ ApiKeyUsage 1s
 AddLanguage de .de
 AddLanguage en .en
 AddLanguage fr .fr
-LogFormat "owner=%{owner}^AK status=%{status}^AK user=%u" owners
+LogFormat "%{X-Test}i owner=%{owner}^AK status=%{status}^AK user=%u" owners
 CustomLog logs/owners.log owners
 <Directory "${htdocs}">
     Options +MultiViews +ExecCGI
@@ -70,14 +70,14 @@ def bob(module_database):
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("path", ["/files/page", "/files/"])
 def test_a_file_is_its_callers_alone(httpd, alice, path, language, header):
-    log = httpd.folder / "logs" / "owners.log"
-    logged = len(log.read_text())
+    test = f"{path}-{language}-{header}"
     value = f"Bearer {alice}" if header == "Authorization" else alice
-    answer = httpd.get(path, headers=[(header, value), ("Accept-Language", language)])
+    answer = httpd.get(path, headers=[(header, value), ("Accept-Language", language), ("X-Test", test)])
     assert (answer.status, answer.text.split()[-1]) == (200, language)
     assert "private" in (answer.header("Cache-Control") or "")
-    [line] = wait_for(lambda: log.read_text()[logged:].splitlines(), what="the log")
-    assert line == "owner=alice status=valid user=alice"
+    log = httpd.folder / "logs" / "owners.log"
+    [line] = wait_for(lambda: [line for line in log.read_text().splitlines() if line.startswith(f"{test} ")], what="the log")
+    assert line == f"{test} owner=alice status=valid user=alice"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
