@@ -109,6 +109,8 @@ def spied(talkative, make_module_app, make_module_httpd):
         answers.append(httpd.get("/basic/", headers=[basic(secret)]))
         answers.append(httpd.get("/", headers=[("Authorization", f"Bearer {secret}, Bearer {secret}")]))
         answers.append(httpd.get("/", headers=[("Authorization", f"bearer  {secret} x")]))
+    log = httpd.folder / "logs" / "full.log"  # which is written behind the answer
+    wait_for(lambda: log.read_bytes().count(b"\n") >= len(answers), what="all requests to be logged")
     httpd.secrets, httpd.answers, httpd.apps = secrets.values(), answers, apps
     return httpd
 
