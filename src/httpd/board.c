@@ -16,7 +16,7 @@
 
 APLOG_USE_MODULE(authn_apikey);
 
-static const uint64_t layout = UINT64_C(0x61706b6579000004);
+static const uint64_t layout = UINT64_C(0x61706b6579000005);
 static const char retained[] = "mod_authn_apikey segment"; /* an apr_shm_t */
 
 enum {

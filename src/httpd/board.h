@@ -57,6 +57,7 @@ typedef struct {
     _Atomic int64_t prune_due_ms;
     _Atomic int feed_trouble;     /* logged once, not every time */
     _Atomic int64_t feed_read_ms; /* up to when it is known; 0: never read */
+    _Atomic int64_t tended_until_ms; /* facts are fresh; later only if somebody reads on */
     _Atomic int prune_trouble;
     _Atomic unsigned int feed_state;
     apikey_feed_state_t feed[2];

@@ -3,18 +3,15 @@
 
 #include "board.h"
 
-enum { UNTENDED_MS = 2000 }; /* far above what a tick is late by */
+enum { LATE_MS = 2000 }; /* far above what a reading is late by, also in a graceful restart */
 
-/* Whether somebody reads the change feed for this server, as far as it can be read. Nobody does
- * for a child that outlives its configuration: the server was told to stop, or started anew
- * with another database. */
+/* Whether the change feed is read for this server, as far as it can be. */
 static bool is_tended(const server_rec *s, int64_t now_ms)
 {
     const apikey_realm_t *realm = apikey_board_realm(s);
-    const int64_t due_ms = atomic_load_explicit(&realm->feed_due_ms, memory_order_relaxed);
 
-    return apikey_server_conf(s)->refresh == 0 || due_ms == 0 ||
-           now_ms - due_ms < UNTENDED_MS ||
+    return apikey_server_conf(s)->refresh == 0 ||
+           now_ms < atomic_load_explicit(&realm->tended_until_ms, memory_order_relaxed) ||
            atomic_load_explicit(&realm->open_since_ms, memory_order_relaxed) != 0;
 }
 
@@ -59,6 +56,14 @@ void apikey_cache_put(const server_rec *s, apikey_mac_t mac, const apikey_record
     if (facts) {
         apikey_facts_put(facts, mac, record, sequence, now_ms, &apikey_server_conf(s)->terms);
     }
+}
+
+void apikey_cache_tended(const server_rec *s, int64_t since_ms, int64_t took_ms)
+{
+    atomic_store_explicit(&apikey_board_realm(s)->tended_until_ms,
+                          since_ms + apikey_server_conf(s)->refresh +
+                              (took_ms > 0 ? took_ms : 0) + LATE_MS,
+                          memory_order_relaxed);
 }
 
 void apikey_cache_drop(uint64_t key_id)

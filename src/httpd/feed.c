@@ -360,6 +360,7 @@ void apikey_feed_read(server_rec *s, apr_pool_t *pool)
     reading_t *reading = apr_pcalloc(pool, sizeof(*reading));
     const char *why;
     apikey_db_status_t rv;
+    int64_t ended_ms;
     bool first;
 
     if (!apikey_board_take(&realm->feed_lease)) {
@@ -371,16 +372,19 @@ void apikey_feed_read(server_rec *s, apr_pool_t *pool)
     reading->state = realm->feed[atomic_load(&realm->feed_state) & 1];
     first = reading->state.read_ms == 0;
     rv = read_feed(reading, &why);
+    ended_ms = apikey_now_ms();
     if (rv == APIKEY_DB_OK && apikey_board_holds(&realm->feed_lease)) {
         publish(realm, reading);
+        apikey_cache_tended(s, reading->now_ms, ended_ms - reading->now_ms);
         log_success(s, realm, reading->installed, first);
-        apikey_breaker_succeeded(s, reading->now_ms, apikey_now_ms());
+        apikey_breaker_succeeded(s, reading->now_ms, ended_ms);
         prune_sometimes(reading, realm);
     }
     else if (rv == APIKEY_DB_UNREACHABLE && !apikey_workers_hurry()) {
         apikey_breaker_failed(s, reading->now_ms, why);
     }
     else if (rv == APIKEY_DB_FAILED) {
+        apikey_cache_tended(s, reading->now_ms, ended_ms - reading->now_ms);
         log_trouble(s, realm, why);
     }
     apikey_board_give_back(&realm->feed_lease);

@@ -70,7 +70,7 @@ class Asked:
     begun: float
     ended: float = 0.0
     answer: tuple = None  # status and X-Owner
-    failure: str = ""  # where there was none: the kind
+    failure: str = ""  # where there was none
 
     def held_at(self, begun, ended):
         """Whether it was under way at some time between the two."""
@@ -93,7 +93,7 @@ class Client:
             answer = self._httpd.get(random.choice(self._paths), request.key, random.choice(self.ENDS))
             request.answer = (answer.status, answer.header("X-Owner") or None)
         except (OSError, ValueError) as failure:
-            request.failure = type(failure).__name__
+            request.failure = repr(failure)
         request.ended = time.monotonic()
         self.asked.append(request)
 

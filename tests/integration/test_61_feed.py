@@ -595,6 +595,35 @@ def test_a_child_that_is_killed_while_it_reads_the_feed_is_replaced_at_once(make
     wait_status(httpd, key, 401)
 
 
+def test_while_nobody_comes_to_read_the_feed_the_database_is_asked(make, base):
+    """A reading that hangs; children that hang or that are restarted all the time leave the same behind."""
+    httpd = make(base, tolerated=[r"AK002[01]:"])  # where a reading is given up and no look-up was answered since
+    key_id, key = insert_key(base, "user", "alice")
+    valid = insert_key(base, "user", "bob")[1]
+    for _ in range(2):
+        assert [httpd.get("/", asked).status for asked in (key, valid)] == [200, 200]
+        wait_readings(base)  # with the first one all is forgotten
+    waiting = f"SELECT id FROM information_schema.PROCESSLIST WHERE db = '{base.name}' AND state LIKE '%lock%'"
+    with base.session() as revocation, base.session() as holder, base.session() as locker:
+        revocation.sql("BEGIN;" + revoke(key_id))
+        holder.sql("BEGIN; SELECT COUNT(*) FROM api_key_changes")
+        # Behind both of them; and whoever comes next, behind this.
+        locker.send("LOCK TABLES api_key_changes WRITE")
+        wait_for(lambda: len(base.sql(waiting)) > 1, what="a reading of the feed to be held up")
+        revocation.sql("COMMIT")
+        wait_status(httpd, key, 401)
+        assert [httpd.get("/", asked).status for asked in (key, valid)] == [401, 200]
+        holder.sql("COMMIT")
+        locker.rows()
+        locker.sql("UNLOCK TABLES")
+
+    def remembered():
+        before = look_ups(base)
+        return httpd.get("/", valid).status == 200 and look_ups(base) == before
+
+    wait_for(remembered, what="memory to be used again")
+
+
 @pytest.mark.skipif(VALGRIND, reason="one process there")
 def test_whichever_child_is_killed_the_feed_is_read_on(make, base):
     httpd = make(base, children=2)

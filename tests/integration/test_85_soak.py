@@ -40,7 +40,8 @@ ApiKeyTimeout 20s
     MinSpareThreads 51
 </IfModule>
 """
-# One in ten is of a size that is sent bit by bit: then there is a request under way, whatever happens.
+# One in ten is of a size that is sent bit by bit: then there is a request under way, whatever happens. Not where httpd
+# is restarted: on a busy machine it cuts such an answer off about once in a hundred times, also without this module.
 PATHS = ["/"] * 9 + ["/large"]
 REFUSED = r"AK0003: API key revoked\b"
 
@@ -76,14 +77,25 @@ class Churn:
     def pick(self):
         return random.choice(self._bad) if random.random() < 0.3 else random.choice(self._good)[1]
 
-    def clients(self, httpd):
+    def clients(self, httpd, paths=("/",)):
         """Some that ask with what there is at the moment, and one that asks with the same key all the time."""
         picks = (self.pick, self.pick, self.pick, lambda: self.steady)
-        return [Client(httpd, pick, PATHS) for pick in picks]
+        return [Client(httpd, pick, paths) for pick in picks]
+
+    def still_let_in(self, httpd):
+        """Revoked keys that are accepted although every child has heard of that, each with when it was revoked."""
+        wait_for(lambda: time.monotonic() - max(done for _, done in self.revoked.values()) > self.SETTLED)
+        return [
+            (self.owners[key], revoked) for key, revoked in self.revoked.items() if httpd.get("/", key).status != 401
+        ]
 
     def wrong(self, asked):
-        """Those that got an answer that they cannot have got."""
-        return [request for request in asked if request.answer and request.answer not in self._may(request)]
+        """Those that got an answer that they cannot have got, each with whose key it was, and when that was revoked."""
+        return [
+            (request, self.owners[request.key], self.revoked.get(request.key))
+            for request in asked
+            if request.answer and request.answer not in self._may(request)
+        ]
 
     def _may(self, request):
         begun, committed = self.revoked.get(request.key, (math.inf, math.inf))
@@ -95,10 +107,6 @@ class Churn:
     def uses(self, asked):
         """{owner: requests that were let in}"""
         return Counter(self.owners[request.key] for request in asked if request.answer and request.answer[0] == 200)
-
-
-def lay_out(httpd):
-    (httpd.htdocs / "large").write_bytes(b"x" * (4 << 20))
 
 
 def all_of(clients):
@@ -113,7 +121,6 @@ def test_graceful_restarts_under_load(make_httpd, scratch, database):
     """No request fails, no child dies of a signal, no answer is wrong, every use is counted once."""
     httpd = make_httpd(CONFIG + PATIENT, dbd=database.dbd_params(), children=2)
     httpd.expect(REFUSED)
-    lay_out(httpd)
     pressed = insert_key(database, "team", "pressed")[1]
     churn = Churn(database)
     clients = churn.clients(httpd)
@@ -125,6 +132,7 @@ def test_graceful_restarts_under_load(make_httpd, scratch, database):
         answers = load.stop()
     asked = all_of(clients)
     assert [request for request in asked if not request.answer] == [] and churn.wrong(asked) == []
+    assert churn.still_let_in(httpd) == []
     # It asks anew where a kept connection was closed under its hands, which RFC 9112 section 9.3.1 expects.
     assert answers.statuses.keys() == {200} and answers[200] > 5 * RESTARTS
     expected = churn.uses(asked)
@@ -155,10 +163,10 @@ def test_killed_children_under_load(make_httpd, scratch, database):
     counted once."""
     httpd = make_httpd(CONFIG + PATIENT, dbd=database.dbd_params(), children=3)
     httpd.expect(REFUSED)
-    lay_out(httpd)
+    (httpd.htdocs / "large").write_bytes(b"x" * (4 << 20))
     pressed = insert_key(database, "team", "pressed")[1]
     churn = Churn(database)
-    clients = churn.clients(httpd)
+    clients = churn.clients(httpd, PATHS)
     kills = []
     with Load(httpd, scratch.folder("load"), [pressed], pause_ms=2) as load, running(churn.step, *clients) as failures:
         for _ in range(KILLS):
@@ -170,9 +178,10 @@ def test_killed_children_under_load(make_httpd, scratch, database):
     asked = all_of(clients)
     failed = [request for request in asked if not request.answer]
     assert churn.wrong(asked) == []
+    assert churn.still_let_in(httpd) == []
     # Those under way when a child died, of which each client has one, and none that had to wait for it.
     assert [request for request in failed if not any(request.held_at(*kill) for kill in kills)] == []
-    assert len(failed) <= len(kills) * len(clients) and "TimeoutError" not in {request.failure for request in failed}
+    assert len(failed) <= len(kills) * len(clients) and not [request for request in failed if "TimeoutError" in request.failure]
     answered = churn.uses(asked)
     perhaps = answered + Counter(churn.owners[request.key] for request in failed)
     assert answered["steady"] > 5 * KILLS
