@@ -55,8 +55,8 @@ typedef struct {
     apikey_lease_t feed_lease;
     _Atomic int64_t feed_due_ms;
     _Atomic int64_t prune_due_ms;
-    _Atomic int feed_trouble;     /* logged once, not every time */
-    _Atomic int64_t feed_read_ms; /* up to when it is known; 0: never read */
+    _Atomic int feed_trouble;        /* logged once, not every time */
+    _Atomic int64_t feed_read_ms;    /* up to when it is known; 0: never read */
     _Atomic int64_t tended_until_ms; /* facts are fresh; later only if somebody reads on */
     _Atomic int prune_trouble;
     _Atomic unsigned int feed_state;

@@ -12,8 +12,8 @@ from pathlib import Path
 LAYERS = [
     ["config", "workers", "dbd_settings", "mount", "origin", "query", "page"],
     ["board", "scrub", "body"],
-    ["cache", "breaker", "dbd"],
-    ["request"],
+    ["cache", "dbd"],
+    ["breaker", "request"],
     ["credential", "caching", "feed", "job"],
     ["lookup", "usage", "operation", "settings"],
     ["identity", "withhold", "timer", "manage_json", "manage_access", "metrics"],
