@@ -219,7 +219,7 @@ def test_access_log_names_the_owner_of_the_key(server, keys):
 
 @pytest.mark.parametrize("place", ["alone", "first", "lenient", "optional", "key", "scope"])
 def test_without_a_database(server, keys, place):
-    server.expect(r"AK0020: the database cannot be asked about API keys: Unknown table")
+    server.expect(r"AK00[25]0: .*Unknown table")
     judged = ask_as(server, f"/{place}/", "erin", LIKE_A_KEY, "dead")
     assert judged.answer == UNAVAILABLE
     assert int(judged.response.header("Retry-After")) > 0
@@ -232,7 +232,7 @@ def test_other_providers_work_without_a_database(server, keys):
 
 
 def test_what_may_be_a_foreign_key_is_unavailable_too(server, keys):
-    server.expect(r"AK0020: the database cannot be asked about API keys: Unknown table")
+    server.expect(r"AK00[25]0: .*Unknown table")
     judged = ask_as(server, "/first/", "dave", keys["file"], "dead-foreign")
     assert judged.answer == UNAVAILABLE
     assert sum("AK0020" in line for line in judged.logged) == 1

@@ -11,7 +11,7 @@ from harness.client import Connection
 from harness.http2 import Http2Connection
 from harness.httpd import HAS_HTTP2
 from harness.keyfmt import insert_key, mint
-from harness.process import free_port
+from harness.process import free_port, wait_for
 from judged import basic
 from managed import LOGIN, PATIENT, PEOPLE, Caller, error, write_people
 
@@ -258,9 +258,17 @@ def test_trailers_of_http2(server, keys, certificates, port, path):
     context = ssl.create_default_context(cafile=certificates / "localhost.pem")
     context.set_alpn_protocols(["h2"])
     forged = [("X-ApiKey-User", "root"), ("x-apikey-owner", "root"), ("X-ApiKey-Team", "root"), ("Authorization", "x")]
-    with Http2Connection(port, tls=context) as connection:
-        answer = connection.request(path, keys["alice"], method="POST", body="data", trailers=forged)
-    assert is_alices(identity(answer)) and "root" not in json.dumps(identity(answer))
+
+    def answer():
+        """None: httpd breaks off about one in a hundred requests with trailers, on a busy machine, without this module too."""
+        with Http2Connection(port, tls=context) as connection:
+            try:
+                return connection.request(path, keys["alice"], method="POST", body="data", trailers=forged)
+            except ConnectionError:
+                return None
+
+    told = identity(wait_for(answer, what="an answer"))
+    assert is_alices(told) and "root" not in json.dumps(told)
 
 
 # -- the management API -----------------------------------------------------------------------------------------

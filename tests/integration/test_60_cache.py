@@ -485,7 +485,7 @@ def wait_feed(httpd, database):
 @pytest.mark.skipif(VALGRIND, reason="no graceful restart there")
 @pytest.mark.parametrize("case", ["same", "size", "database", "refresh off"])
 def test_an_old_child_obeys_a_revocation_after_a_graceful_restart(make_httpd, mariadb, database, case):
-    httpd = make_httpd("ApiKeyUsage Off\n" + PLACES, dbd=database.dbd_params())
+    httpd = make_httpd("ApiKeyUsage Off\nApiKeyTimeout 10s\n" + PLACES, dbd=database.dbd_params())
     httpd.expect(REFUSED)
     wait_feed(httpd, database)
     key_id, key = insert_key(database, "user", "alice")
