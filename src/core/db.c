@@ -382,16 +382,10 @@ static apikey_db_status_t run(apikey_db_t *db, apikey_sql_t statement, const cha
     if ((rv = check_session(db)) != APIKEY_DB_OK) {
         return rv;
     }
+    /* Where the connection is lost, another one is for the caller to find: one that was made
+     * here nobody would watch (dbd.c). */
     rv = run_once(db, statement, table, args, row, baton);
-    if (rv == APIKEY_DB_OK || db->in_transaction) {
-        return rv;
-    }
-    if (lost_connection(db->code) && apikey_sql_reads(statement)) {
-        if (mysql_ping(db->conn) != 0) {
-            return rv;
-        }
-    }
-    else if (!lost_statement(db->code)) {
+    if (rv == APIKEY_DB_OK || db->in_transaction || !lost_statement(db->code)) {
         return rv;
     }
     forget_statements(db);

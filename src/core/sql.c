@@ -243,11 +243,6 @@ const char *apikey_sql_text(apikey_sql_t statement)
     return text[statement];
 }
 
-int apikey_sql_reads(apikey_sql_t statement)
-{
-    return strncmp(text[statement], "SELECT", 6) == 0;
-}
-
 /* The length of the identifier that `name` begins with; 0 where it does not. */
 static size_t identifier(const char *name)
 {

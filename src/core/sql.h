@@ -126,9 +126,6 @@ typedef enum {
  * on a table of the configuration's choice, APIKEY_SQL_TABLE stands for that table. */
 const char *apikey_sql_text(apikey_sql_t statement);
 
-/* Whether a statement only reads, so that it may be run twice. */
-int apikey_sql_reads(apikey_sql_t statement);
-
 #define APIKEY_SQL_TABLE "{table}"
 
 /* Whether `name` is that of a table, `name` or `schema.name`, each of 1 to 64 of A-Z, a-z, 0-9,

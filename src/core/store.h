@@ -266,6 +266,9 @@ apikey_db_status_t apikey_store_feed_read(apikey_db_t *db, uint64_t above, uint6
 apikey_db_status_t apikey_store_feed_rows(apikey_db_t *db, uint64_t low, uint64_t high,
                                           bool dirty, uint64_t *rows);
 
+/* That of two stretches together. */
+uint64_t apikey_store_feed_rows_sum(uint64_t one, uint64_t other);
+
 /* The same of the first `limit` committed rows above `above`, up to `*last`, which is `upto`
  * where there are fewer. */
 apikey_db_status_t apikey_store_feed_page(apikey_db_t *db, uint64_t above, uint64_t upto,

@@ -17,7 +17,8 @@ static apikey_db_status_t run_dirty(apikey_db_t *db, apikey_sql_t statement,
     if (rv == APIKEY_DB_FAILED) {
         apikey_db_rollback(db); /* a statement that did not begin has not used the setting up */
     }
-    /* The statement was run again in a new session, which knows nothing of the setting. */
+    /* The library has connected anew (reconnect=1): that session knows nothing of the setting.
+     */
     return rv == APIKEY_DB_OK && apikey_db_session(db) != session ? APIKEY_DB_UNREACHABLE : rv;
 }
 
@@ -67,9 +68,15 @@ apikey_db_status_t apikey_store_feed_read(apikey_db_t *db, uint64_t above, uint6
     return run_dirty(db, APIKEY_SQL_FEED_READ, args, change_row, &changes);
 }
 
+/* Their count, and their ids in 32 bits. */
 static uint64_t rows_of(const apikey_numbers_t *found)
 {
     return (uint64_t)found->number[0] << 32 | (uint64_t)found->number[1];
+}
+
+uint64_t apikey_store_feed_rows_sum(uint64_t one, uint64_t other)
+{
+    return ((one >> 32) + (other >> 32)) << 32 | ((one ^ other) & 0xffffffff);
 }
 
 apikey_db_status_t apikey_store_feed_rows(apikey_db_t *db, uint64_t low, uint64_t high,

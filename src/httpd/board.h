@@ -55,10 +55,11 @@ typedef struct {
     apikey_lease_t feed_lease;
     _Atomic int64_t feed_due_ms;
     _Atomic int64_t prune_due_ms;
-    _Atomic int feed_trouble;        /* logged once, not every time */
-    _Atomic int64_t feed_read_ms;    /* up to when it is known; 0: never read */
-    _Atomic int64_t tended_until_ms; /* facts are fresh; later only if somebody reads on */
+    _Atomic int feed_trouble;              /* logged once, not every time */
+    _Atomic int64_t feed_read_ms;          /* up to when it is known; 0: never read */
+    _Atomic int64_t tended_ms, doubted_ms; /* whether facts are fresh (cache.h) */
     _Atomic int prune_trouble;
+    _Atomic uint64_t prune_below; /* ids of rows that are of no use to a reader any more */
     _Atomic unsigned int feed_state;
     apikey_feed_state_t feed[2];
 

@@ -2,7 +2,6 @@
 #include "breaker.h"
 
 #include "board.h"
-#include "cache.h"
 #include "workers.h"
 
 #include <http_log.h>
@@ -68,8 +67,6 @@ void apikey_breaker_succeeded(const server_rec *s, int64_t asked_ms, int64_t now
     atomic_store(&realm->next_probe_ms, now_ms);
     if (since && (asked_ms >= since || since > now_ms) &&
         atomic_compare_exchange_strong(&realm->open_since_ms, &since, 0)) {
-        apikey_cache_tended(s, now_ms,
-                            0); /* the feed is read next; not every key asked about */
         ap_log_error(
             APLOG_MARK, APLOG_NOTICE, 0, s,
             "AK0021: the database answers about API keys again, after %" APR_INT64_T_FMT " ms",

@@ -3,16 +3,29 @@
 
 #include "board.h"
 
-enum { LATE_MS = 2000 }; /* far above what a reading is late by, also in a graceful restart */
+enum {
+    LATE_MS = 2000,   /* far above what a reading is late by, also in a graceful restart */
+    CLOCKS_MS = 1000, /* that a time may lie ahead, as another process has read the clock */
+    DOUBT_MS = 300    /* a few ticks of who doubts */
+};
+
+static bool is_open_or_doubted(const apikey_realm_t *realm, int64_t now_ms)
+{
+    const int64_t doubted_ms = atomic_load_explicit(&realm->doubted_ms, memory_order_relaxed);
+
+    return atomic_load_explicit(&realm->open_since_ms, memory_order_relaxed) != 0 ||
+           (now_ms - doubted_ms < DOUBT_MS && doubted_ms - now_ms < CLOCKS_MS);
+}
 
 /* Whether the change feed is read for this server, as far as it can be. */
-static bool is_tended(const server_rec *s, int64_t now_ms)
+static inline bool is_tended(const server_rec *s, int64_t now_ms)
 {
     const apikey_realm_t *realm = apikey_board_realm(s);
+    const int64_t refresh = apikey_server_conf(s)->refresh;
+    const int64_t age = now_ms - atomic_load_explicit(&realm->tended_ms, memory_order_relaxed);
 
-    return apikey_server_conf(s)->refresh == 0 ||
-           now_ms < atomic_load_explicit(&realm->tended_until_ms, memory_order_relaxed) ||
-           atomic_load_explicit(&realm->open_since_ms, memory_order_relaxed) != 0;
+    return (age < refresh + LATE_MS && age > -CLOCKS_MS) || refresh == 0 ||
+           is_open_or_doubted(realm, now_ms);
 }
 
 static inline apikey_fact_state_t as_tended(const server_rec *s, int64_t now_ms,
@@ -58,12 +71,14 @@ void apikey_cache_put(const server_rec *s, apikey_mac_t mac, const apikey_record
     }
 }
 
-void apikey_cache_tended(const server_rec *s, int64_t since_ms, int64_t took_ms)
+void apikey_cache_tended(const server_rec *s, int64_t as_of_ms)
 {
-    atomic_store_explicit(&apikey_board_realm(s)->tended_until_ms,
-                          since_ms + apikey_server_conf(s)->refresh +
-                              (took_ms > 0 ? took_ms : 0) + LATE_MS,
-                          memory_order_relaxed);
+    atomic_store_explicit(&apikey_board_realm(s)->tended_ms, as_of_ms, memory_order_relaxed);
+}
+
+void apikey_cache_doubted(const server_rec *s, int64_t now_ms)
+{
+    atomic_store_explicit(&apikey_board_realm(s)->doubted_ms, now_ms, memory_order_relaxed);
 }
 
 void apikey_cache_drop(uint64_t key_id)

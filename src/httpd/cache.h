@@ -21,11 +21,16 @@ uint64_t apikey_cache_sequence(void);
 void apikey_cache_put(const server_rec *s, apikey_mac_t mac, const apikey_record_t *record,
                       uint64_t sequence, int64_t now_ms);
 
-/* The change feed was read, in so many milliseconds, or cannot be, or is about to be read
- * again: facts are fresh for as long as the next reading may take to come about. When nobody
- * reads it (a reading that hangs, a child that outlives its configuration, restarts one behind
- * the other), they are stale from then on, until somebody does. */
-void apikey_cache_tended(const server_rec *s, int64_t since_ms, int64_t took_ms);
+/* All that was changed until `as_of_ms` is forgotten, or cannot be (the feed is not readable),
+ * or there was nothing to forget yet: facts are fresh from then on for ApiKeyRefresh and as
+ * long as the next reading may take to come about. When nobody reads the feed (a reading that
+ * hangs, a child that outlives its configuration, restarts one behind the other), they are
+ * stale after that, until somebody does. */
+void apikey_cache_tended(const server_rec *s, int64_t as_of_ms);
+
+/* Nobody knows at the moment whether the database answers at all: for a few moments facts are
+ * fresh in any case. */
+void apikey_cache_doubted(const server_rec *s, int64_t now_ms);
 
 /* Forgets a key, or everything, on this server at once: the change feed does this, and who
  * changes a key here must, after its commit. */

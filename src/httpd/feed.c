@@ -44,7 +44,9 @@ typedef struct {
     uint64_t highest;
     bool still_there;      /* the row that was known */
     const char *installed; /* a setting, read at the first reading */
-    apikey_span_t *span;   /* what a step is about */
+    apikey_span_t *span;   /* what a step is about: this one, */
+    int spans;             /* or so many side by side, */
+    bool unchanged;        /* which are found to be as they were */
     uint64_t above, last;
     int rows;
 } reading_t;
@@ -148,6 +150,9 @@ static apikey_db_status_t begin(reading_t *reading, const char **why)
         add_span(reading, highest > TAKEN_IDS ? highest - TAKEN_IDS : 1, highest, unknown);
     }
     apikey_cache_flush(); /* what was put before it was committed and counted */
+    if (rv == APIKEY_DB_OK) {
+        apikey_cache_tended(reading->server, reading->now_ms);
+    }
     return rv;
 }
 
@@ -157,19 +162,33 @@ static apikey_db_status_t read_new(apikey_db_t *db, void *baton)
     return drop_span(db, reading, reading->state.position + 1, reading->highest);
 }
 
+/* In this order: a row committed in between makes a difference, and the stretch is looked at
+ * once more. */
+static apikey_db_status_t count_rows(apikey_db_t *db, uint64_t low, uint64_t high,
+                                     uint64_t *committed, uint64_t *all)
+{
+    const apikey_db_status_t rv = apikey_store_feed_rows(db, low, high, false, committed);
+    return rv == APIKEY_DB_OK ? apikey_store_feed_rows(db, low, high, true, all) : rv;
+}
+
+/* Nothing in it is uncommitted: whether anything may still be inserted. */
+static void settle(const reading_t *reading, apikey_span_t *span)
+{
+    if (span->read_ms > reading->now_ms) { /* the clock was set back */
+        span->read_ms = reading->now_ms;
+    }
+    if (reading->now_ms - span->read_ms > SETTLED_MS) {
+        memset(span, 0, sizeof(*span));
+    }
+}
+
 static apikey_db_status_t look_again(apikey_db_t *db, void *baton)
 {
     reading_t *reading = baton;
     apikey_span_t *span = reading->span;
     uint64_t committed, all;
-    apikey_db_status_t rv =
-        apikey_store_feed_rows(db, span->low, span->high, false, &committed);
+    apikey_db_status_t rv = count_rows(db, span->low, span->high, &committed, &all);
 
-    /* In this order: a row committed in between makes a difference, and the stretch is looked
-     * at once more. */
-    if (rv == APIKEY_DB_OK) {
-        rv = apikey_store_feed_rows(db, span->low, span->high, true, &all);
-    }
     if (rv == APIKEY_DB_OK && committed != span->committed) {
         rv = drop_span(db, reading, span->low, span->high);
     }
@@ -177,11 +196,62 @@ static apikey_db_status_t look_again(apikey_db_t *db, void *baton)
         return rv;
     }
     span->committed = committed;
-    if (span->read_ms > reading->now_ms) { /* the clock was set back */
-        span->read_ms = reading->now_ms;
+    if (all == committed) {
+        settle(reading, span);
     }
-    if (all == committed && reading->now_ms - span->read_ms > SETTLED_MS) {
-        memset(span, 0, sizeof(*span));
+    return rv;
+}
+
+/* Most of them never change again. All at once, that is two statements instead of two for each:
+ * a database may be far away. */
+static apikey_db_status_t look_over(apikey_db_t *db, void *baton)
+{
+    reading_t *reading = baton;
+    const apikey_span_t *first = reading->span;
+    const apikey_span_t *last = first + reading->spans - 1;
+    const apikey_span_t *span;
+    uint64_t committed, all;
+    uint64_t known = 0;
+    const apikey_db_status_t rv = count_rows(db, first->low, last->high, &committed, &all);
+
+    for (span = first; span <= last; span++) {
+        known = apikey_store_feed_rows_sum(known, span->committed);
+    }
+    reading->unchanged = rv == APIKEY_DB_OK && committed == known && all == committed;
+    return rv;
+}
+
+/* How many are side by side from here on, with rows that were counted. */
+static int run_of(const apikey_span_t *span, int most)
+{
+    int n = 1;
+
+    while (n < most && span[n - 1].committed != unknown && span[n].high &&
+           span[n].committed != unknown && span[n].low == span[n - 1].high + 1) {
+        n++;
+    }
+    return n;
+}
+
+static apikey_db_status_t look_at_run(reading_t *reading, const char **why)
+{
+    apikey_span_t *first = reading->span;
+    const int spans = reading->spans;
+    apikey_db_status_t rv = APIKEY_DB_OK;
+    int i;
+
+    reading->unchanged = false;
+    if (spans > 1) {
+        rv = step(reading, look_over, why);
+    }
+    for (i = 0; i < spans && rv == APIKEY_DB_OK; i++) {
+        reading->span = &first[i];
+        if (reading->unchanged) {
+            settle(reading, reading->span);
+        }
+        else {
+            rv = step(reading, look_again, why);
+        }
     }
     return rv;
 }
@@ -200,19 +270,25 @@ static void close_ranks(apikey_span_t *span)
     }
 }
 
+/* What is new comes first: it is what somebody may be waiting for. */
 static apikey_db_status_t go_on(reading_t *reading, const char **why)
 {
     apikey_feed_state_t *state = &reading->state;
-    apikey_db_status_t rv = APIKEY_DB_OK;
+    const bool any_new = reading->highest > state->position;
+    apikey_db_status_t rv = any_new ? step(reading, read_new, why) : APIKEY_DB_OK;
     int i;
 
-    for (i = 0; i < APIKEY_FEED_SPANS && state->span[i].high && rv == APIKEY_DB_OK; i++) {
+    if (rv == APIKEY_DB_OK) {
+        apikey_cache_tended(reading->server, reading->now_ms);
+    }
+    for (i = 0; i < APIKEY_FEED_SPANS && state->span[i].high && rv == APIKEY_DB_OK;
+         i += reading->spans) {
         reading->span = &state->span[i];
-        rv = step(reading, look_again, why);
+        reading->spans = run_of(reading->span, APIKEY_FEED_SPANS - i);
+        rv = look_at_run(reading, why);
     }
     close_ranks(state->span);
-    if (rv == APIKEY_DB_OK && reading->highest > state->position) {
-        rv = step(reading, read_new, why);
+    if (any_new) {
         add_span(reading, state->position + 1, reading->highest, unknown);
     }
     return rv;
@@ -283,43 +359,15 @@ static apikey_db_status_t read_feed(reading_t *reading, const char **why)
 }
 
 /* Below all stretches, where nothing is uncommitted. */
-static apikey_db_status_t prune(apikey_db_t *db, void *baton)
+static uint64_t may_be_pruned(const apikey_feed_state_t *state)
 {
-    reading_t *reading = baton;
-    uint64_t below = reading->state.known_id;
-    apikey_db_status_t rv;
-    bool more;
+    uint64_t below = state->known_id;
     int i;
 
-    for (i = 0; i < APIKEY_FEED_SPANS && reading->state.span[i].high; i++) {
-        const uint64_t low = reading->state.span[i].low;
-        below = low < below ? low : below;
+    for (i = 0; i < APIKEY_FEED_SPANS && state->span[i].high; i++) {
+        below = state->span[i].low < below ? state->span[i].low : below;
     }
-    rv = apikey_store_feed_prune(db, below, retention_s(), PRUNE_ROWS, &more);
-    reading->rows = more;
-    return rv;
-}
-
-static void prune_sometimes(reading_t *reading, apikey_realm_t *realm)
-{
-    const char *why;
-    apikey_db_status_t rv;
-
-    if (!apikey_board_due(&realm->prune_due_ms, reading->now_ms, PRUNE_MS)) {
-        return;
-    }
-    rv = step(reading, prune, &why);
-    if (rv == APIKEY_DB_FAILED && !atomic_exchange(&realm->prune_trouble, 1)) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, reading->server,
-                     "AK0053: old rows of api_key_changes cannot be deleted; it will grow: %s",
-                     why);
-    }
-    else if (rv == APIKEY_DB_OK) {
-        atomic_store(&realm->prune_trouble, 0);
-        if (reading->rows) {
-            atomic_store(&realm->prune_due_ms, 0); /* the next reading goes on */
-        }
-    }
+    return below;
 }
 
 static void publish(apikey_realm_t *realm, const reading_t *reading)
@@ -329,6 +377,7 @@ static void publish(apikey_realm_t *realm, const reading_t *reading)
     realm->feed[next & 1] = reading->state;
     atomic_store(&realm->feed_state, next);
     atomic_store(&realm->feed_read_ms, reading->now_ms);
+    atomic_store(&realm->prune_below, may_be_pruned(&reading->state));
 }
 
 static void log_success(server_rec *s, apikey_realm_t *realm, const char *installed, bool first)
@@ -354,17 +403,16 @@ static void log_trouble(server_rec *s, apikey_realm_t *realm, const char *why)
     }
 }
 
-void apikey_feed_read(server_rec *s, apr_pool_t *pool)
+bool apikey_feed_read(server_rec *s, apr_pool_t *pool)
 {
     apikey_realm_t *realm = apikey_board_realm(s);
     reading_t *reading = apr_pcalloc(pool, sizeof(*reading));
     const char *why;
     apikey_db_status_t rv;
-    int64_t ended_ms;
     bool first;
 
     if (!apikey_board_take(&realm->feed_lease)) {
-        return;
+        return true;
     }
     reading->server = s;
     reading->pool = pool;
@@ -372,22 +420,17 @@ void apikey_feed_read(server_rec *s, apr_pool_t *pool)
     reading->state = realm->feed[atomic_load(&realm->feed_state) & 1];
     first = reading->state.read_ms == 0;
     rv = read_feed(reading, &why);
-    ended_ms = apikey_now_ms();
     if (rv == APIKEY_DB_OK && apikey_board_holds(&realm->feed_lease)) {
         publish(realm, reading);
-        apikey_cache_tended(s, reading->now_ms, ended_ms - reading->now_ms);
         log_success(s, realm, reading->installed, first);
-        apikey_breaker_succeeded(s, reading->now_ms, ended_ms);
-        prune_sometimes(reading, realm);
-    }
-    else if (rv == APIKEY_DB_UNREACHABLE && !apikey_workers_hurry()) {
-        apikey_breaker_failed(s, reading->now_ms, why);
+        apikey_breaker_succeeded(s, reading->now_ms, apikey_now_ms());
     }
     else if (rv == APIKEY_DB_FAILED) {
-        apikey_cache_tended(s, reading->now_ms, ended_ms - reading->now_ms);
+        apikey_cache_tended(s, reading->now_ms);
         log_trouble(s, realm, why);
     }
     apikey_board_give_back(&realm->feed_lease);
+    return rv != APIKEY_DB_UNREACHABLE;
 }
 
 bool apikey_feed_due(const server_rec *s, int64_t now_ms)
@@ -396,4 +439,45 @@ bool apikey_feed_due(const server_rec *s, int64_t now_ms)
 
     return conf->refresh && apikey_board_facts() &&
            apikey_board_due(&apikey_board_realm(s)->feed_due_ms, now_ms, conf->refresh);
+}
+
+typedef struct {
+    uint64_t below;
+    bool more;
+} pruning_t;
+
+static apikey_db_status_t prune(apikey_db_t *db, void *baton)
+{
+    pruning_t *pruning = baton;
+    return apikey_store_feed_prune(db, pruning->below, retention_s(), PRUNE_ROWS,
+                                   &pruning->more);
+}
+
+void apikey_feed_prune(server_rec *s, apr_pool_t *pool)
+{
+    apikey_realm_t *realm = apikey_board_realm(s);
+    pruning_t pruning = {atomic_load(&realm->prune_below), false};
+    const char *why;
+    const apikey_db_status_t rv = apikey_dbd_run(s, pool, prune, &pruning, &why);
+
+    if (rv == APIKEY_DB_FAILED && !atomic_exchange(&realm->prune_trouble, 1)) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     "AK0053: old rows of api_key_changes cannot be deleted; it will grow: %s",
+                     why);
+    }
+    else if (rv == APIKEY_DB_OK) {
+        atomic_store(&realm->prune_trouble, 0);
+        if (pruning.more) {
+            atomic_store(&realm->prune_due_ms, 0); /* the next tick goes on */
+        }
+    }
+}
+
+bool apikey_feed_prune_due(const server_rec *s, int64_t now_ms)
+{
+    apikey_realm_t *realm = apikey_board_realm(s);
+
+    return apikey_server_conf(s)->refresh && atomic_load(&realm->feed_read_ms) &&
+           !atomic_load(&realm->feed_trouble) &&
+           apikey_board_due(&realm->prune_due_ms, now_ms, PRUNE_MS);
 }

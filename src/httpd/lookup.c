@@ -380,7 +380,7 @@ find_elsewhere(request_rec *r, apikey_credential_t *cred, int64_t began_ms)
         return found(call, cred, copy_record(&fact, pool), APIKEY_LEARNED_HIT);
     }
     if (!atomic_exchange(&apikey_board_realm(r->server)->active, 1)) {
-        apikey_cache_tended(r->server, began_ms, 0);
+        apikey_cache_tended(r->server, began_ms);
     }
     if (apikey_credential_digest(r, cred) && may_ask(r, began_ms) &&
         ask_and_wait(r, cred, began_ms, pool, &record)) {

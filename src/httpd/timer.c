@@ -3,6 +3,7 @@
 
 #include "board.h"
 #include "breaker.h"
+#include "cache.h"
 #include "config.h"
 #include "dbd.h"
 #include "feed.h"
@@ -28,10 +29,16 @@ enum {
     /* Of a child that ends: httpd complains after three seconds and kills after nine. */
     PATIENCE_MS = 1000,
     LIMIT_MS = 6000,
-    HUNG_UP_MS = 500
+    HUNG_UP_MS = 500,
+    /* Together less than facts are fresh for beyond ApiKeyRefresh (cache.c). */
+    SLOW_MS = 1000,
+    DOUBT_MS = 400
 };
 
 _Static_assert(2 * (int)APIKEY_REALMS <= (int)APIKEY_LANES, "two lanes for each realm");
+
+/* Since when something is done, in steady milliseconds; 0: it is not. */
+typedef _Atomic int64_t busy_t;
 
 /* What this child does for a realm. One of a kind at a time, so that a database that hangs does
  * not gather them. */
@@ -40,7 +47,7 @@ typedef struct {
     server_rec *server; /* the first that has it */
     server_rec *feeder; /* the one that wants the feed read most often */
     server_rec *writer; /* the one that wants usage written most often */
-    atomic_bool feeding, writing, probing, comparing;
+    busy_t feeding, pruning, writing, probing, comparing;
 } task_t;
 
 static struct {
@@ -55,8 +62,18 @@ static void feed(void *baton, apr_pool_t *pool)
 {
     task_t *task = baton;
 
-    apikey_feed_read(task->feeder, pool);
-    atomic_store(&task->feeding, false);
+    if (!apikey_feed_read(task->feeder, pool) && !apikey_workers_hurry()) {
+        apikey_lookup_probe(task->server, pool);
+    }
+    atomic_store(&task->feeding, 0);
+}
+
+static void prune(void *baton, apr_pool_t *pool)
+{
+    task_t *task = baton;
+
+    apikey_feed_prune(task->feeder, pool);
+    atomic_store(&task->pruning, 0);
 }
 
 static void write_usage(void *baton, apr_pool_t *pool)
@@ -64,7 +81,7 @@ static void write_usage(void *baton, apr_pool_t *pool)
     task_t *task = baton;
 
     apikey_usage_write(task->writer, pool, false);
-    atomic_store(&task->writing, false);
+    atomic_store(&task->writing, 0);
 }
 
 static void write_all_usage(void *baton, apr_pool_t *pool)
@@ -77,7 +94,7 @@ static void probe(void *baton, apr_pool_t *pool)
     task_t *task = baton;
 
     apikey_lookup_probe(task->server, pool);
-    atomic_store(&task->probing, false);
+    atomic_store(&task->probing, 0);
 }
 
 static void compare(void *baton, apr_pool_t *pool)
@@ -85,20 +102,41 @@ static void compare(void *baton, apr_pool_t *pool)
     task_t *task = baton;
 
     apikey_settings_check(task->server, pool);
-    atomic_store(&task->comparing, false);
+    atomic_store(&task->comparing, 0);
 }
 
-static void start(task_t *task, atomic_bool *busy, apikey_work_fn work)
+static void start(task_t *task, busy_t *busy, apikey_work_fn work)
 {
-    if (!atomic_exchange(busy, true) && !apikey_workers_do(task->realm, work, task)) {
-        atomic_store(busy, false);
+    int64_t idle = 0;
+
+    if (atomic_compare_exchange_strong(busy, &idle, apikey_steady_ms()) &&
+        !apikey_workers_do(task->realm, work, task)) {
+        atomic_store(busy, 0);
+    }
+}
+
+static bool is_busy_for(busy_t *busy, int64_t ms)
+{
+    const int64_t since = atomic_load(busy);
+    return since && apikey_steady_ms() - since > ms;
+}
+
+/* A reading of the feed that takes long may be the first sign of a database that hangs. Before
+ * facts are stale for want of a reading, a look-up of ours finds out: no request is to wait for
+ * an answer that may never come. */
+static void watch_feeding(task_t *task, int64_t now)
+{
+    if (!is_busy_for(&task->feeding, SLOW_MS)) {
+        return;
+    }
+    start(task, &task->probing, probe); /* unless it is on its way */
+    if (is_busy_for(&task->probing, DOUBT_MS)) {
+        apikey_cache_doubted(task->server, now);
     }
 }
 
 static void tick_task(task_t *task, int64_t now)
 {
-    const bool feed_is_due = apikey_feed_due(task->feeder, now);
-
     if (!atomic_load(&apikey_board_realm(task->server)->active)) {
         apikey_job_probe(task->server);
         return;
@@ -111,8 +149,12 @@ static void tick_task(task_t *task, int64_t now)
         }
         return;
     }
-    if (feed_is_due) {
+    watch_feeding(task, now);
+    if (!atomic_load(&task->feeding) && apikey_feed_due(task->feeder, now)) {
         start(task, &task->feeding, feed);
+    }
+    if (!atomic_load(&task->pruning) && apikey_feed_prune_due(task->feeder, now)) {
+        start(task, &task->pruning, prune);
     }
     if (apikey_usage_due(task->writer, now)) {
         start(task, &task->writing, write_usage);
@@ -224,6 +266,18 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     apr_pool_pre_cleanup_register(pchild, NULL, end_child);
 }
 
+/* Else facts would be taken for stale, as nobody comes to read it. */
+static void read_no_feed(server_rec *main_server)
+{
+    server_rec *s;
+
+    for (s = main_server; s; s = s->next) {
+        apikey_server_conf_t *conf =
+            ap_get_module_config(s->module_config, &authn_apikey_module);
+        conf->refresh = 0;
+    }
+}
+
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get =
@@ -243,6 +297,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
                      "AK0061: mod_watchdog is not there: a key that is revoked is refused when "
                      "ApiKeyCacheTTL has passed, and the use of keys is written down when a "
                      "child ends");
+        read_no_feed(s);
     }
     return OK;
 }

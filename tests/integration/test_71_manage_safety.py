@@ -434,7 +434,7 @@ TIMEOUT = 0.5  # ApiKeyTimeout's default
 MARGIN = 1.0
 TROUBLE = [
     r"AK0073: managing API keys \(\w+\): the database cannot be asked", r"AH00629|AH0063[0-9]|AH02655",
-    r"AK0020: the database cannot be asked", r"AK0050: the change feed cannot be read",
+    r"AK0020: the database cannot be asked", r"AK005[03]: ",
     r"AK0041: the use of API keys cannot be written down",
 ]  # fmt: skip
 

@@ -74,7 +74,7 @@ static void owner_and_scopes_are_judged(void **state)
     assert_non_null(apikey_store_check_new(&key));
 }
 
-static void only_selects_are_safe_to_repeat(void **state)
+static void every_statement_is_one(void **state)
 {
     int i;
 
@@ -82,11 +82,8 @@ static void only_selects_are_safe_to_repeat(void **state)
     for (i = 0; i < APIKEY_SQL_COUNT; i++) {
         const char *text = apikey_sql_text((apikey_sql_t)i);
         assert_non_null(text);
-        check(text, apikey_sql_reads((apikey_sql_t)i) == !strncmp(text, "SELECT ", 7));
         check(text, strchr(text, ';') == NULL);
     }
-    assert_true(apikey_sql_reads(APIKEY_SQL_FIND));
-    assert_false(apikey_sql_reads(APIKEY_SQL_ADD_KEY));
 }
 
 static void remedies(void **state)
@@ -103,7 +100,7 @@ int main(void)
         cmocka_unit_test(lengths_count_characters),
         cmocka_unit_test(text_must_be_utf8),
         cmocka_unit_test(owner_and_scopes_are_judged),
-        cmocka_unit_test(only_selects_are_safe_to_repeat),
+        cmocka_unit_test(every_statement_is_one),
         cmocka_unit_test(remedies),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
